@@ -1,0 +1,12 @@
+//! base — what every crate stands on: names, time, chance, and the codes that errors are known by.
+//! Read `code.rs` for what can go wrong, `clock.rs` for how tests own time.
+
+mod clock;
+mod code;
+mod name;
+mod random;
+
+pub use clock::{Clock, ManualClock, Millis, SystemClock, rfc3339};
+pub use code::{Code, Page};
+pub use name::{Name, NameError};
+pub use random::{Random, SeededRandom, SystemRandom};

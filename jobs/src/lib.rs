@@ -1,0 +1,18 @@
+//! jobs — what can be done: the `Kind` contract, the catalog of kinds, and one file per kind in domain folders.
+//! Read `kind.rs`, `context.rs`, `decide.rs`, in that order. The domain modules are private: nobody above can name a kind.
+
+mod backoff;
+mod catalog;
+mod context;
+mod decide;
+mod failure;
+mod kind;
+mod request;
+
+pub use backoff::backoff;
+pub use catalog::Catalog;
+pub use context::{Context, Parts};
+pub use decide::{Attempted, decide};
+pub use failure::{Cause, Failure};
+pub use kind::{Kind, Retry, minutes, seconds};
+pub use request::{Checker, FieldFault, JobRequest, RequestError};

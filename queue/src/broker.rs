@@ -1,0 +1,263 @@
+//! The contract. A broker is correct when the conformance suite passes, and not otherwise.
+//!
+//! Every call is a batch, speaks of jobs and not of keys, and may be repeated: an answer that was lost changes nothing.
+//! Batches are per item, not atomic; a refused item leaves everything as it was.
+
+use crate::{
+    Ack, Acked, BeatReply, BrokerError, Command, Delivered, Delivery, Due, ExtendReply, Group, Health, Held, Home, Inbox, Job, JobId, Json,
+    KindRecord, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Priority, QueueStats, Rule, Saves, State, TickReport, Token, WorkerReport,
+};
+use async_trait::async_trait;
+use longshore_base::{Millis, Name};
+use serde::{Deserialize, Serialize};
+use std::{fmt::Debug, time::Duration};
+
+type Result<T> = std::result::Result<T, BrokerError>;
+
+/// Jobs at rest. Times that decide anything are the server's.
+#[async_trait]
+pub trait Broker: Send + Sync + Debug + 'static {
+    // ---- a job's way
+
+    /// The queue's permanent number, registered on first use. Cached.
+    async fn home(&self, queue: &Name) -> Result<Home>;
+
+    /// Puts jobs into their queues. An id that is there already answers its job with `duplicate`.
+    async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<Vec<Result<Enqueued>>>;
+
+    /// Leases what may run now, after promoting what is due. Tenants take turns; inside a tenant's lane priority, then order of enqueue.
+    async fn lease(&self, request: &LeaseRequest) -> Result<LeaseReply>;
+
+    /// Lengthens the leases in `held` to now + `lease`. Leases of this worker in this queue that were granted by a call up to
+    /// `settled` and are not listed are given back without a count: their reply never arrived.
+    async fn extend(&self, queue: &Name, worker: &str, held: &[Held], settled: u64, lease: Duration) -> Result<ExtendReply>;
+
+    /// Ends attempts. The same token again gives the same answer; an older one is [`BrokerError::LeaseLost`] and changes nothing.
+    async fn ack(&self, queue: &Name, worker: &str, acks: Vec<Ack>) -> Result<Vec<Result<Acked>>>;
+
+    /// Keeps a cursor and steps for the next run. Fenced.
+    async fn save(&self, id: JobId, token: Token, saves: Saves) -> Result<()>;
+
+    /// What earlier runs of this job kept.
+    async fn saved(&self, id: JobId) -> Result<Saves>;
+
+    /// Keeps progress and log lines. Fenced.
+    async fn note(&self, id: JobId, token: Token, note: Note) -> Result<()>;
+
+    /// Tells jobs that a child was opened or has ended, or that a signal came. Wakes those whose wait is met.
+    async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<Vec<Result<Delivered>>>;
+
+    /// A job's children and mailbox.
+    async fn inbox(&self, id: JobId) -> Result<Inbox>;
+
+    // ---- people and their jobs
+
+    /// Jobs by id; an unknown home is None without I/O.
+    async fn get(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<Option<Job>>>;
+
+    /// A page of jobs. Cheap: ended jobs by (tenant, state), live ones through their indexes. Anything else is a bounded scan.
+    async fn list(&self, scope: &Scope, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page>;
+
+    /// The kept log lines of a job, oldest first.
+    async fn logs(&self, scope: &Scope, id: JobId) -> Result<Vec<LogLine>>;
+
+    /// Cancels: at once unless Running; a running attempt is asked to stop (extend's reply, and a hint to the worker).
+    async fn cancel(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<Result<State>>>;
+
+    /// Changes a Scheduled, Ready or Retrying job. Answers the new revision.
+    async fn edit(&self, scope: &Scope, id: JobId, revision: u32, edit: Edit) -> Result<u32>;
+
+    /// Retrying → Ready, or Scheduled → Ready.
+    async fn retry_now(&self, scope: &Scope, id: JobId) -> Result<State>;
+
+    /// Retrying → Dead, reason given up.
+    async fn give_up(&self, scope: &Scope, id: JobId) -> Result<State>;
+
+    /// Dead jobs with like errors.
+    async fn groups(&self, scope: &Scope, queue: Option<&Name>) -> Result<Vec<Group>>;
+
+    /// Repeats Dead jobs as new ones; the letter stays, marked, out of the dead index, counts and groups.
+    async fn replay(&self, scope: &Scope, replays: Vec<Replay>) -> Result<Vec<Result<JobId>>>;
+
+    /// Removes ended jobs (Dead ones included) if they are still ended and nobody waits for them. Answers whether each is gone.
+    async fn purge(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<bool>>;
+
+    // ---- kinds, rules, workers
+
+    /// Writes kind records; a record with a lower version than the one there is left out.
+    async fn put_kinds(&self, records: Vec<KindRecord>) -> Result<()>;
+
+    /// Every kind record.
+    async fn kinds(&self) -> Result<Vec<KindRecord>>;
+
+    /// Changes a queue's rule; holds from the next lease, and over restarts.
+    async fn rule(&self, queue: &Name, rule: Rule) -> Result<()>;
+
+    /// A worker reports; what it carries opens its kinds' gates. `ttl`: dead if silent for that long.
+    async fn beat(&self, report: WorkerReport, ttl: Duration) -> Result<BeatReply>;
+
+    /// A stopping worker says good-bye.
+    async fn leave(&self, worker: &str) -> Result<()>;
+
+    /// Live workers.
+    async fn workers(&self) -> Result<Vec<WorkerReport>>;
+
+    /// Tells a worker something. [`BrokerError::NotFound`] when no live worker has this id.
+    async fn command(&self, worker: &str, command: Command) -> Result<()>;
+
+    /// Every queue's name.
+    async fn queues(&self) -> Result<Vec<Name>>;
+
+    /// A queue in numbers, as far as `scope` may see: a tenant sees its own jobs.
+    async fn stats(&self, scope: &Scope, queue: &Name) -> Result<QueueStats>;
+
+    // ---- time
+
+    /// Moves a queue's time forward: promote, expire, reap, time waits out, drain the outbox, clamp, recount. Any number may run.
+    async fn tick(&self, queue: &Name, lease: Duration) -> Result<TickReport>;
+
+    /// Ended jobs whose retention is over, oldest first, to be copied to the store and then purged. Children of live parents are left out.
+    async fn expired(&self, queue: &Name, keep: Duration, keep_count: u64, limit: usize) -> Result<Vec<Job>>;
+
+    /// Waits until the queue may have something to lease, or `at_most`. A hint, never needed for correctness.
+    async fn wait(&self, queue: &Name, at_most: Duration);
+
+    /// Waits until somebody may have changed this job (a cancel request included), or `at_most`. A hint.
+    async fn watch(&self, id: JobId, at_most: Duration);
+
+    // ---- around
+
+    /// Begins a request under an Idempotency-Key. Kept for 24 h.
+    async fn begin(&self, tenant: &Name, key: &str, body_hash: &[u8; 32], seed: &[u8; 16], now: Millis) -> Result<Begun>;
+
+    /// Ends it with its answer, which later repeats get.
+    async fn finish(&self, tenant: &Name, key: &str, answer: &str) -> Result<()>;
+
+    /// What an acknowledged write survives.
+    fn durability(&self) -> Durability;
+
+    /// Looks at the server and its set-up.
+    async fn health(&self) -> Result<Health>;
+}
+
+/// Whose jobs a caller may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// An operator's.
+    All,
+    /// One tenant's; all others' do not exist.
+    Tenant(Name),
+}
+
+impl Scope {
+    /// Whether `tenant`'s jobs are visible.
+    #[must_use]
+    pub fn sees(&self, tenant: &Name) -> bool {
+        match self {
+            Self::All => true,
+            Self::Tenant(own) => own == tenant,
+        }
+    }
+}
+
+/// An accepted enqueue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Enqueued {
+    /// The job's id; another one than asked for when a unique key was taken.
+    pub id: JobId,
+    /// Where it stands.
+    pub state: State,
+    /// It was there before.
+    pub duplicate: bool,
+}
+
+/// Which jobs to list. `None`: any.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// In this queue.
+    pub queue: Option<Name>,
+    /// In this state.
+    pub state: Option<State>,
+    /// Of this tenant.
+    pub tenant: Option<Name>,
+    /// For this client.
+    pub client: Option<Name>,
+    /// Of this kind.
+    pub kind: Option<Name>,
+    /// With this tag.
+    pub tag: Option<Name>,
+}
+
+impl Filter {
+    /// Whether `job` is one of those asked for.
+    #[must_use]
+    pub fn matches(&self, job: &Job) -> bool {
+        self.queue.as_ref().is_none_or(|q| *q == job.queue)
+            && self.state.is_none_or(|s| s == job.state)
+            && self.tenant.as_ref().is_none_or(|t| *t == job.tenant)
+            && self.client.as_ref().is_none_or(|c| Some(c) == job.client.as_ref())
+            && self.kind.as_ref().is_none_or(|k| *k == job.kind)
+            && self.tag.as_ref().is_none_or(|t| job.tags.contains(t))
+    }
+}
+
+/// Some of the jobs that a filter matches.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The jobs.
+    pub items: Vec<Job>,
+    /// Where the next page starts; None: that was all.
+    pub cursor: Option<String>,
+    /// How many were looked at.
+    pub scanned: u64,
+}
+
+/// What to change of a job. `None`: leave it.
+#[derive(Debug, Clone, Default)]
+pub struct Edit {
+    /// Checked by the kind's record before.
+    pub args: Option<Json>,
+    /// Order inside the lane.
+    pub priority: Option<Priority>,
+    /// When it may start.
+    pub due: Option<Due>,
+    /// Replaces the labels.
+    pub tags: Option<Vec<Name>>,
+}
+
+/// One dead job to repeat.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// The dead job.
+    pub id: JobId,
+    /// The new one; derive it from the old id and the count of its replays, so that a repeated call makes one.
+    pub new_id: JobId,
+    /// Other args, checked before.
+    pub args: Option<Json>,
+}
+
+/// What an acknowledged write survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// A process crash; a power cut can lose up to two seconds.
+    Fast,
+    /// A power cut.
+    Durable,
+}
+
+/// How a request under an Idempotency-Key goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// New, or begun before and not finished: derive the ids from this seed and time.
+    Run {
+        /// The first caller's seed.
+        seed: [u8; 16],
+        /// The first caller's time.
+        at: Millis,
+    },
+    /// Done before: this was the answer.
+    Answered(String),
+    /// The key was used for another body.
+    Conflict,
+}

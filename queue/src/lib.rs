@@ -1,0 +1,40 @@
+//! queue — jobs at rest. Read `job.rs`, `state.rs`, `broker.rs`, in that order.
+//!
+//! `broker.rs` is the contract that both implementations keep; `conformance/` proves that they do.
+
+mod ack;
+mod broker;
+mod error;
+mod id;
+mod job;
+mod kind;
+mod report;
+mod state;
+mod wait;
+
+pub use ack::{Ack, Acked, Held, Lease, LeaseReply, LeaseRequest, Outcome, Token};
+pub use broker::{Begun, Broker, Durability, Edit, Enqueued, Filter, Page, Replay, Scope};
+pub use error::BrokerError;
+pub use id::{Home, JobId};
+pub use job::{
+    Backoff, Counters, Due, ErrorInfo, Event, EventKind, Job, Json, Keep, NewJob, Parent, Policy, Priority, Reason, Unique, UniqueMode,
+    json,
+};
+pub use kind::KindRecord;
+pub use report::{
+    BeatReply, Command, ExtendReply, Fault, Group, Health, LogLine, Note, Pause, QueueStats, Rule, Saves, ServedQueue, TickReport,
+    WorkerReport, WorkerState,
+};
+pub use state::{MOVES, Move, State};
+pub use wait::{Child, ChildOutcome, Delivered, Delivery, Inbox, Signal, Wait, WaitOn, WaitPolicy, Woken};
+
+/// Args and output larger than this are refused, in bytes of JSON.
+pub const PAYLOAD_MAX: usize = 256 * 1024;
+/// An error's message is cut to this many bytes.
+pub const ERROR_MAX: usize = 8 * 1024;
+/// The log lines of a job are cut to this many bytes in total; the oldest go first.
+pub const LOGS_MAX: usize = 64 * 1024;
+/// Signals that a job's mailbox holds at most; more are refused.
+pub const MAILBOX_MAX: usize = 100;
+/// Lane and unique keys are at most this many bytes of UTF-8.
+pub const KEY_MAX: usize = 256;

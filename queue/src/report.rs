@@ -1,0 +1,223 @@
+//! What a broker tells about itself, its queues and its workers, and the small writes of a running attempt.
+
+use crate::{Durability, ErrorInfo, JobId, Json};
+use longshore_base::{Millis, Name};
+use serde::{Deserialize, Serialize};
+
+/// What extend tells a worker.
+#[derive(Debug, Clone, Default)]
+pub struct ExtendReply {
+    /// These leases are gone; stop at once, every write would be refused.
+    pub lost: Vec<JobId>,
+    /// Somebody asked these to stop.
+    pub cancel: Vec<JobId>,
+}
+
+/// What a running attempt keeps for its next run. Fenced.
+#[derive(Debug, Clone, Default)]
+pub struct Saves {
+    /// Replaces the last cursor.
+    pub cursor: Option<Json>,
+    /// Results of steps, by key; the first result of a key stays.
+    pub steps: Vec<(String, Json)>,
+}
+
+/// Progress and log lines of a running attempt. Fenced.
+#[derive(Debug, Clone, Default)]
+pub struct Note {
+    /// Replaces the last progress.
+    pub progress: Option<Json>,
+    /// Appended, up to [`crate::LOGS_MAX`].
+    pub logs: Vec<LogLine>,
+}
+
+/// One log line of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// By the worker's clock.
+    pub at: Millis,
+    /// info, warn, error, debug or trace.
+    pub level: String,
+    /// The line.
+    pub message: String,
+}
+
+/// A queue in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "one count per state, as named in CONTRACT.md")]
+pub struct QueueStats {
+    pub name: String,
+    pub scheduled: u64,
+    pub ready: u64,
+    pub running: u64,
+    pub retrying: u64,
+    pub waiting: u64,
+    pub completed: u64,
+    pub dead: u64,
+    pub cancelled: u64,
+    /// Set while paused.
+    pub paused: Option<Pause>,
+    /// Age of the oldest ready job.
+    pub oldest_ready_ms: Option<u64>,
+    /// The cap that `scale` set.
+    pub slots: Option<u32>,
+    /// Live workers that serve it.
+    pub workers: u32,
+    /// Late writes refused so far.
+    pub lease_lost: u64,
+}
+
+/// A queue's pause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// None: until somebody resumes it.
+    pub until: Option<Millis>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Who.
+    pub by: Option<String>,
+}
+
+/// A change of a queue's rules. More scopes and rules follow with the lanes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// Lease nothing.
+    Pause(Pause),
+    /// Lease again.
+    Resume,
+    /// Run at most so many at once, over all workers; None: no cap.
+    Scale(Option<u32>),
+}
+
+/// Dead jobs with like errors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// What they share.
+    pub fingerprint: String,
+    /// Whose jobs.
+    pub tenant: Name,
+    /// Which kind.
+    pub kind: Name,
+    /// In which queue.
+    pub queue: Name,
+    /// One of the errors.
+    pub sample: ErrorInfo,
+    /// How many letters now.
+    pub count: u64,
+    /// When the first came.
+    pub first_at: Millis,
+    /// When the last came.
+    pub last_at: Millis,
+}
+
+/// What one tick did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TickReport {
+    /// Due jobs made Ready.
+    pub promoted: u32,
+    /// Jobs cancelled because they had not started in time.
+    pub expired: u32,
+    /// Lost leases ended.
+    pub reaped: u32,
+    /// Waits that ran out.
+    pub timed_out: u32,
+    /// Outbox entries delivered.
+    pub delivered: u32,
+    /// There is more to do at once.
+    pub more: bool,
+    /// Reaping is held after a gap of the server's clock or an outage.
+    pub held: bool,
+}
+
+/// What a worker tells about itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WorkerReport {
+    /// Unique per process and start.
+    pub id: String,
+    /// Where it runs.
+    pub host: String,
+    /// Its process id there.
+    pub pid: u32,
+    /// Of the binary.
+    pub version: String,
+    /// By its own clock.
+    pub started_at: Millis,
+    /// Set by the broker when the report came in.
+    #[serde(default)]
+    pub seen_at: Millis,
+    /// What it serves.
+    pub queues: Vec<ServedQueue>,
+    /// What it carries.
+    pub kinds: Vec<Name>,
+    /// What it is doing.
+    pub state: WorkerState,
+}
+
+/// A queue as one worker serves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServedQueue {
+    /// Which.
+    pub name: Name,
+    /// How many jobs it would run at once.
+    pub slots: u32,
+    /// How many it runs.
+    pub running: u32,
+}
+
+/// What a worker is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkerState {
+    /// Leases and runs.
+    Active,
+    /// Runs what it has, leases nothing.
+    Quiet,
+    /// Runs what it has and will then stop.
+    Draining,
+}
+
+/// What an operator tells a worker; the next beat's reply carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Command {
+    /// Lease nothing more.
+    Quiet,
+    /// Lease again.
+    Resume,
+    /// Finish and stop.
+    Drain,
+}
+
+/// The answer to a worker's report.
+#[derive(Debug, Clone, Default)]
+pub struct BeatReply {
+    /// The newest command that this worker has not seen.
+    pub command: Option<Command>,
+}
+
+/// How the broker is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Health {
+    /// What an acknowledged write survives.
+    pub durability: Durability,
+    /// Server name and version.
+    pub version: String,
+    /// Everything about its set-up that is wrong or worth knowing.
+    pub faults: Vec<Fault>,
+    /// Used and available memory in bytes, where there is a bound.
+    pub memory: Option<(u64, u64)>,
+}
+
+/// One fault of the set-up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// The setting.
+    pub key: String,
+    /// What it is.
+    pub value: String,
+    /// What it should be, and why.
+    pub allowed: String,
+    /// True: we refuse to work like this.
+    pub fatal: bool,
+}
+
