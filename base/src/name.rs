@@ -25,9 +25,7 @@ impl Name {
         let text = text.as_ref();
         let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
         let bytes = text.as_bytes();
-        let ok = bytes.len() <= Self::LEN_MAX
-            && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
-            && bytes.iter().all(|b| inner(*b));
+        let ok = bytes.len() <= Self::LEN_MAX && bytes.first().is_some_and(u8::is_ascii_alphanumeric) && bytes.iter().all(|b| inner(*b));
         if ok { Ok(Self(text.into())) } else { Err(NameError(text.chars().take(160).collect())) }
     }
 

@@ -220,4 +220,3 @@ pub struct Fault {
     /// True: we refuse to work like this.
     pub fatal: bool,
 }
-

@@ -113,7 +113,9 @@ pub struct ChildOutcome {
 }
 impl PartialEq for ChildOutcome {
     fn eq(&self, other: &Self) -> bool {
-        self.state == other.state && self.error == other.error && self.output.as_ref().map(|o| o.get()) == other.output.as_ref().map(|o| o.get())
+        self.state == other.state
+            && self.error == other.error
+            && self.output.as_ref().map(|o| o.get()) == other.output.as_ref().map(|o| o.get())
     }
 }
 
