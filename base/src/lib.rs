@@ -5,8 +5,10 @@ mod clock;
 mod code;
 mod name;
 mod random;
+mod scope;
 
 pub use clock::{Clock, ManualClock, Millis, SystemClock, rfc3339};
 pub use code::{Code, Page};
 pub use name::{Name, NameError};
 pub use random::{Random, SeededRandom, SystemRandom};
+pub use scope::Scope;

@@ -8,7 +8,7 @@ use crate::{
     KindRecord, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Priority, QueueStats, Rule, Saves, State, TickReport, Token, WorkerReport,
 };
 use async_trait::async_trait;
-use longshore_base::{Millis, Name};
+use longshore_base::{Millis, Name, Scope};
 use serde::{Deserialize, Serialize};
 use std::{fmt::Debug, time::Duration};
 
@@ -138,26 +138,6 @@ pub trait Broker: Send + Sync + Debug + 'static {
 
     /// Looks at the server and its set-up.
     async fn health(&self) -> Result<Health>;
-}
-
-/// Whose jobs a caller may see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// An operator's.
-    All,
-    /// One tenant's; all others' do not exist.
-    Tenant(Name),
-}
-
-impl Scope {
-    /// Whether `tenant`'s jobs are visible.
-    #[must_use]
-    pub fn sees(&self, tenant: &Name) -> bool {
-        match self {
-            Self::All => true,
-            Self::Tenant(own) => own == tenant,
-        }
-    }
 }
 
 /// An accepted enqueue.

@@ -46,6 +46,10 @@ pub struct Job {
     pub created_at: Millis,
     /// When it is due: set while Scheduled, Retrying, or Waiting with a timeout.
     pub due_at: Option<Millis>,
+    /// The due time that the enqueue, or the last edit or replacement before the first start, gave it; kept when it is over, so that
+    /// the timeline can tell it. None: it was due at once.
+    #[serde(default)]
+    pub run_at: Option<Millis>,
     /// Start of the current or last attempt.
     pub started_at: Option<Millis>,
     /// When it ended.

@@ -13,7 +13,7 @@ mod state;
 mod wait;
 
 pub use ack::{Ack, Acked, Held, Lease, LeaseReply, LeaseRequest, Outcome, Token};
-pub use broker::{Begun, Broker, Durability, Edit, Enqueued, Filter, Page, Replay, Scope};
+pub use broker::{Begun, Broker, Durability, Edit, Enqueued, Filter, Page, Replay};
 pub use error::BrokerError;
 pub use id::{Home, JobId};
 pub use job::{
@@ -21,6 +21,7 @@ pub use job::{
     json,
 };
 pub use kind::KindRecord;
+pub use longshore_base::Scope;
 pub use report::{
     BeatReply, Command, ExtendReply, Fault, Group, Health, LogLine, Note, Pause, QueueStats, Rule, Saves, ServedQueue, TickReport,
     WorkerReport, WorkerState,
