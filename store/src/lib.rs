@@ -1,1 +1,24 @@
+//! store — records at rest: API keys, and the history of jobs that have ended. Read `store.rs`, `keys.rs`, `history.rs`, in that order.
+//!
+//! One SQL for SQLite and PostgreSQL: the statements live in `.sql` files beside the code, by name.
 
+mod admin;
+mod error;
+mod history;
+mod key;
+mod keys;
+mod migrate;
+mod ring;
+mod statement;
+mod store;
+
+pub use admin::ensure_admin_key;
+pub use error::StoreError;
+pub use history::HistoryRow;
+pub use key::KeyText;
+pub use keys::{ApiKey, CreatedKey, Role};
+pub use ring::KeyRing;
+pub use store::{Store, StoreOptions};
+
+#[cfg(test)]
+mod tests;
