@@ -10,3 +10,6 @@ pub fn backoff(rule: Backoff, failures: u16, jitter: f64) -> Duration {
     let bound = rule.base_ms.saturating_mul(1u64.checked_shl(u32::from(failures)).unwrap_or(u64::MAX)).min(rule.max_ms);
     Duration::from_millis(bound).mul_f64(jitter.clamp(0.0, 1.0))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,21 @@
 //! What a handler may know and do: whose job it is, its token, progress, logs, cancellation, time, checkpoints, children, waits.
+//!
+//! Every write carries the lease's token. When one is refused because the lease was lost, the attempt's cancellation
+//! fires and the call answers [`Failure::Cancelled`], so that a handler that uses `?` stops by itself.
 
-use longshore_base::{Clock, Random};
-use longshore_queue::{Broker, Lease};
-use std::sync::Arc;
+mod checkpoint;
+mod family;
+mod notes;
+
+pub use notes::Level;
+
+use crate::{Cause, Checker, Failure, Outbound};
+use longshore_base::{Clock, Name, Random};
+use longshore_queue::{Broker, BrokerError, Job, JobId, Lease, Token, Woken};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use tokio_util::sync::CancellationToken;
 
 /// What the worker builds a [`Context`] from.
@@ -18,21 +31,122 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
     /// Fires when the attempt should stop: cancel requested, lease lost, or the worker's grace is over.
     pub cancelled: CancellationToken,
-    /// Networks that outbound calls may reach although they are private (`--allow-outbound`).
-    pub allow_outbound: Arc<[ipnet::IpNet]>,
+    /// Checks the jobs that the handler enqueues. One per process.
+    pub checker: Arc<Checker>,
+    /// For calls to the outside world. One per process; knows `--allow-outbound`.
+    pub outbound: Outbound,
 }
 
-/// Handed to every [`crate::Kind::run`].
+/// Handed to every [`crate::Kind::run`]. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context {
-    #[expect(dead_code, reason = "being built")]
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     parts: Parts,
+    lost: AtomicBool,
+    notes: notes::Notes,
+    checkpoint: checkpoint::Checkpoint,
 }
 
 impl Context {
     /// The worker's way in.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        let (lost, notes, checkpoint) = Default::default();
+        Self { inner: Arc::new(Inner { parts, lost, notes, checkpoint }) }
+    }
+
+    /// The job, as it stood when this attempt began.
+    #[must_use]
+    pub fn job(&self) -> &Job {
+        &self.inner.parts.lease.job
+    }
+    /// The job's id.
+    #[must_use]
+    pub fn id(&self) -> JobId {
+        self.job().id
+    }
+    /// Whose job it is.
+    #[must_use]
+    pub fn tenant(&self) -> &Name {
+        &self.job().tenant
+    }
+    /// For which of the tenant's clients.
+    #[must_use]
+    pub fn client(&self) -> Option<&Name> {
+        self.job().client.as_ref()
+    }
+    /// The number of this attempt, from 1. Crashes and interruptions do not count.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        u32::from(self.job().counters.attempts) + 1
+    }
+    /// Grows with every lease of the queue: a target that remembers the highest one it saw can refuse a late writer.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        self.inner.parts.lease.token
+    }
+    /// The same for every attempt of this job; send it to targets that drop repeats by a key.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        self.id().to_string()
+    }
+    /// Time.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.parts.clock
+    }
+    /// Chance.
+    #[must_use]
+    pub fn random(&self) -> &Arc<dyn Random> {
+        &self.inner.parts.random
+    }
+    /// The client for calls to the outside world.
+    #[must_use]
+    pub fn outbound(&self) -> &Outbound {
+        &self.inner.parts.outbound
+    }
+    /// Completes when the attempt should stop: cancel requested, lease lost, or the worker's grace is over.
+    pub async fn cancelled(&self) {
+        self.inner.parts.cancelled.cancelled().await;
+    }
+    /// Whether the attempt should stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.inner.parts.cancelled.is_cancelled()
+    }
+    /// Whether a write of this attempt was refused because somebody else owns the job now. There is nothing to ack then.
+    #[must_use]
+    pub fn lease_lost(&self) -> bool {
+        self.inner.lost.load(Ordering::Acquire)
+    }
+    /// Why the job runs again after a wait.
+    #[must_use]
+    pub fn woken(&self) -> Option<Woken> {
+        self.inner.parts.lease.woken
     }
 }
+
+impl Inner {
+    fn id(&self) -> JobId {
+        self.parts.lease.job.id
+    }
+    /// A broker's failure as the attempt's: a lost lease stops it, anything else is tried again.
+    fn failure(&self, error: &BrokerError) -> Failure {
+        if matches!(error, BrokerError::LeaseLost) {
+            self.lose();
+            return Failure::Cancelled;
+        }
+        Failure::Retry(Cause::new(error.code(), error))
+    }
+    fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+        self.parts.cancelled.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests;

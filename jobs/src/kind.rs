@@ -10,6 +10,8 @@ use std::{future::Future, time::Duration};
 pub trait Kind: Send + Sync + 'static {
     /// Stored in every job for ever; renaming needs an alias.
     const NAME: &'static str;
+    /// Names it had before; jobs that were stored under them are still run, and may still be enqueued.
+    const ALIASES: &'static [&'static str] = &[];
     /// Grows with the schema or the policy.
     const VERSION: u32 = 1;
     /// Where its jobs go unless they name another queue.
@@ -60,6 +62,9 @@ pub struct Retry {
 }
 
 impl Retry {
+    /// One attempt, no second.
+    pub const NEVER: Self = Self::times(1);
+
     /// So many attempts, waiting up to 1 s, 2 s, 4 s … 10 min between.
     #[must_use]
     pub const fn times(attempts_max: u16) -> Self {

@@ -3,16 +3,21 @@
 
 mod backoff;
 mod catalog;
+mod checker;
 mod context;
 mod decide;
 mod failure;
 mod kind;
+mod kinds;
+mod outbound;
 mod request;
 
 pub use backoff::backoff;
 pub use catalog::Catalog;
-pub use context::{Context, Parts};
+pub use checker::Checker;
+pub use context::{Context, Level, Parts};
 pub use decide::{Attempted, decide};
 pub use failure::{Cause, Failure};
 pub use kind::{Kind, Retry, minutes, seconds};
-pub use request::{Checker, FieldFault, JobRequest, RequestError};
+pub use outbound::Outbound;
+pub use request::{FieldFault, JobRequest, RequestError};

@@ -1,9 +1,9 @@
-//! From a request (HTTP, a handler, a schedule) to a [`NewJob`]: the kind's record, cached, checks args and fills in what was not said.
+//! What somebody wants done (over HTTP, from a handler, by a schedule), and what can be wrong with it.
 
-use longshore_base::{Clock, Code, Millis, Name, Random};
-use longshore_queue::{Broker, BrokerError, Json, NewJob, Parent, Priority, Unique};
+use longshore_base::{Code, Millis, Name};
+use longshore_queue::{BrokerError, Parent, Priority, Unique};
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 /// What somebody wants done.
 #[derive(Debug, Clone, Default)]
@@ -14,7 +14,7 @@ pub struct JobRequest {
     pub args: Value,
     /// None: the kind's queue.
     pub queue: Option<Name>,
-    /// Whose; filled in from the caller's key before.
+    /// Whose; filled in from the caller's key before. None: `default`.
     pub tenant: Option<Name>,
     /// For which client.
     pub client: Option<Name>,
@@ -34,8 +34,16 @@ pub struct JobRequest {
     pub expires_at: Option<Millis>,
     /// At most 20.
     pub tags: Vec<Name>,
-    /// Who waits for it.
+    /// Who waits for it; its id and key make the job's id.
     pub parent: Option<Parent>,
+}
+
+impl JobRequest {
+    /// A request with nothing but a kind and its args.
+    #[must_use]
+    pub fn new(kind: Name, args: Value) -> Self {
+        Self { kind: Some(kind), args, ..Self::default() }
+    }
 }
 
 /// One fault of a request: where (JSON pointer into the request, `/args/url`), what, and what is allowed.
@@ -47,6 +55,13 @@ pub struct FieldFault {
     pub detail: String,
     /// What would be allowed.
     pub allowed: Option<String>,
+}
+
+impl FieldFault {
+    pub(crate) fn new(pointer: impl Into<String>, detail: impl Into<String>, allowed: impl Into<String>) -> Self {
+        let allowed = allowed.into();
+        Self { pointer: pointer.into(), detail: detail.into(), allowed: (!allowed.is_empty()).then_some(allowed) }
+    }
 }
 
 /// Why a request was refused before any write.
@@ -65,39 +80,24 @@ pub enum RequestError {
     Broker(#[from] BrokerError),
 }
 
-/// Checks requests against kind records, which it caches (refreshed when a kind is not known, and every few seconds).
-#[derive(Debug)]
-pub struct Checker {
-    _broker: Arc<dyn Broker>,
-    _clock: Arc<dyn Clock>,
-}
-
-impl Checker {
-    /// A checker on this broker's records.
+impl RequestError {
+    /// The code to branch on.
     #[must_use]
-    pub fn new(broker: Arc<dyn Broker>, clock: Arc<dyn Clock>) -> Self {
-        Self { _broker: broker, _clock: clock }
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Faults { code, .. } => *code,
+            Self::Broker(error) => error.code(),
+        }
     }
-    /// A job with a fresh id from `random`.
-    ///
-    /// # Errors
-    /// Every fault at once, or the broker's failure to tell the kinds or the queue's home.
-    pub async fn check(&self, _request: JobRequest, _random: &dyn Random) -> Result<NewJob, RequestError> {
-        todo!()
-    }
-    /// Checks args alone, as an edit or a replay needs.
-    ///
-    /// # Errors
-    /// As [`Checker::check`].
-    pub async fn check_args(&self, _kind: &Name, _args: &Value) -> Result<Json, RequestError> {
-        todo!()
-    }
-    /// Registers kinds at start. A record whose schema would refuse some of up to 10,000 waiting jobs is not taken over:
-    /// the old version stays with `refused` set, and the reason is logged and returned.
-    ///
-    /// # Errors
-    /// The broker's.
-    pub async fn register(&self, _records: Vec<longshore_queue::KindRecord>) -> Result<Vec<(Name, String)>, BrokerError> {
-        todo!()
+    /// Every fault in one line, for logs and for errors of jobs.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self {
+            Self::Faults { faults, .. } => {
+                let each: Vec<_> = faults.iter().map(|fault| format!("{}: {}", fault.pointer, fault.detail)).collect();
+                each.join("; ")
+            }
+            Self::Broker(error) => error.to_string(),
+        }
     }
 }

@@ -1,0 +1,109 @@
+//! From a request to a [`NewJob`]: the kind's record, cached, checks the args and fills in what was not said.
+//! Read `fields.rs` for what a request may say, `args.rs` for how a schema's faults are told, `register.rs` for new records.
+
+mod args;
+mod fields;
+mod known;
+mod record;
+mod register;
+
+use crate::{FieldFault, JobRequest, RequestError};
+use known::{Kinds, Known};
+use longshore_base::{Clock, Code, Millis, Name, Random};
+use longshore_queue::{Broker, BrokerError, Durability, Home, JobId, Json, NewJob, PAYLOAD_MAX, json};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// More faults than this are not told.
+const FAULTS_MAX: usize = 50;
+
+/// Checks requests against kind records, which it caches (refreshed when a kind is not known, and every few seconds).
+#[derive(Debug)]
+pub struct Checker {
+    broker: Arc<dyn Broker>,
+    clock: Arc<dyn Clock>,
+    kinds: Kinds,
+}
+
+impl Checker {
+    /// A checker on this broker's records.
+    #[must_use]
+    pub fn new(broker: Arc<dyn Broker>, clock: Arc<dyn Clock>) -> Self {
+        Self { kinds: Kinds::new(Arc::clone(&broker), Arc::clone(&clock)), broker, clock }
+    }
+
+    /// A job with a fresh id from `random`; the id of a child comes from its parent.
+    ///
+    /// # Errors
+    /// Every fault at once, or the broker's failure to tell the kinds or the queue's home.
+    pub async fn check(&self, request: JobRequest, random: &dyn Random) -> Result<NewJob, RequestError> {
+        self.build(request, |home| JobId::new(self.clock.now(), home, random)).await
+    }
+
+    /// A job whose id `seed` and `time` always give, so that a repeated call makes no second job. An item of a batch puts
+    /// its index into the seed.
+    ///
+    /// # Errors
+    /// As [`Checker::check`].
+    pub async fn check_derived(&self, request: JobRequest, time: Millis, seed: &[u8]) -> Result<NewJob, RequestError> {
+        self.build(request, |home| JobId::derived(time, home, seed)).await
+    }
+
+    /// Checks args alone, as an edit or a replay needs.
+    ///
+    /// # Errors
+    /// As [`Checker::check`].
+    pub async fn check_args(&self, kind: &Name, args: &Value) -> Result<Json, RequestError> {
+        let known = self.kind(kind).await?;
+        let mut faults = Vec::new();
+        let text = self.args(&known, args, &mut faults)?;
+        if faults.is_empty() { Ok(text) } else { Err(RequestError::Faults { code: Code::ArgsInvalid, faults }) }
+    }
+
+    async fn build(&self, request: JobRequest, id: impl FnOnce(Home) -> JobId) -> Result<NewJob, RequestError> {
+        let Some(name) = &request.kind else {
+            let fault = FieldFault::new("/kind", "the kind is missing", "the name of a kind");
+            return Err(RequestError::Faults { code: Code::RequestInvalid, faults: vec![fault] });
+        };
+        let known = self.kind(name).await?;
+        let mut faults = Vec::new();
+        let args = self.args(&known, &request.args, &mut faults)?;
+        let code = if faults.is_empty() { Code::RequestInvalid } else { Code::ArgsInvalid };
+        let job = fields::fill(&known.record, &request, args, self.clock.now(), &mut faults);
+        if !faults.is_empty() {
+            faults.truncate(FAULTS_MAX);
+            return Err(RequestError::Faults { code, faults });
+        }
+        if !job.policy.repeatable && self.broker.durability() == Durability::Fast {
+            return Err(BrokerError::NotDurable.into());
+        }
+        let home = self.broker.home(&job.queue).await?;
+        let id = job.parent.as_ref().map_or_else(|| id(home), |parent| parent.child_id(home));
+        Ok(NewJob { id, ..job })
+    }
+
+    async fn kind(&self, name: &Name) -> Result<Arc<Known>, RequestError> {
+        if let Some(known) = self.kinds.get(name).await? {
+            return Ok(known);
+        }
+        let fault = FieldFault::new("/kind", format!("no process has registered the kind `{name}`"), self.kinds.nearest(name));
+        Err(RequestError::Faults { code: Code::KindUnknown, faults: vec![fault] })
+    }
+
+    fn args(&self, known: &Known, args: &Value, faults: &mut Vec<FieldFault>) -> Result<Json, RequestError> {
+        let text = json(args);
+        let bytes = text.get().len();
+        if bytes > PAYLOAD_MAX {
+            let fault = FieldFault::new("/args", format!("the args have {bytes} bytes"), format!("at most {PAYLOAD_MAX} bytes of JSON"));
+            return Err(RequestError::Faults { code: Code::ArgsTooLarge, faults: vec![fault] });
+        }
+        match &known.validator {
+            Ok(validator) => args::faults(validator, &known.record.args_schema, args, faults),
+            Err(broken) => faults.push(FieldFault::new("/args", format!("the kind's schema cannot be used: {broken}"), "")),
+        }
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Progress and log lines: buffered, and written in batches, so that a talkative handler does not cost a call per line.
+
+use super::{Context, Inner};
+use crate::{Failure, decide::cut};
+use longshore_queue::{BrokerError, ERROR_MAX, Json, LOGS_MAX, LogLine, Note};
+use serde::Serialize;
+use serde_json::value::to_raw_value;
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// How long a line waits for others at most.
+const LINGER: Duration = Duration::from_millis(250);
+/// So many lines, or half of [`LOGS_MAX`], are written at once.
+const LINES_MAX: usize = 100;
+
+/// How much a log line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the usual five")]
+pub enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+impl Level {
+    /// The word in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What is not written yet.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    buffer: Mutex<Buffer>,
+    /// Held during a write, so that lines arrive in their order.
+    writing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Buffer {
+    progress: Option<Json>,
+    logs: VecDeque<LogLine>,
+    bytes: usize,
+    /// A write is on its way and will take what is here.
+    due: bool,
+    /// The same, and it does not wait for more.
+    hurried: bool,
+    /// The attempt has ended; a write now would come late.
+    closed: bool,
+}
+
+impl Notes {
+    fn lock(&self) -> MutexGuard<'_, Buffer> {
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Buffer {
+    fn push(&mut self, line: LogLine) {
+        self.bytes += line.message.len();
+        self.logs.push_back(line);
+        while self.bytes > LOGS_MAX
+            && let Some(oldest) = self.logs.pop_front()
+        {
+            self.bytes -= oldest.message.len();
+        }
+    }
+    fn take(&mut self) -> Option<Note> {
+        (self.due, self.hurried) = (false, false);
+        self.bytes = 0;
+        let note = Note { progress: self.progress.take(), logs: mem::take(&mut self.logs).into() };
+        (note.progress.is_some() || !note.logs.is_empty()).then_some(note)
+    }
+    /// What could not be written waits for the next write, in front of what came since.
+    fn put_back(&mut self, note: Note) {
+        self.progress = self.progress.take().or(note.progress);
+        let newer = mem::take(&mut self.logs);
+        self.bytes = 0;
+        for line in note.logs.into_iter().chain(newer) {
+            self.push(line);
+        }
+    }
+}
+
+impl Context {
+    /// Tells how far the attempt is; the newest value is kept. Written within a quarter of a second.
+    ///
+    /// # Errors
+    /// When the value is no JSON, or larger than [`ERROR_MAX`] bytes of it: a fault in the kind.
+    pub fn progress(&self, value: impl Serialize) -> Result<(), Failure> {
+        let value = to_raw_value(&value).map_err(|e| Failure::fatal(format!("the progress is no JSON: {e}")))?;
+        if value.get().len() > ERROR_MAX {
+            return Err(Failure::fatal(format!("the progress has {} bytes; allowed are {ERROR_MAX}", value.get().len())));
+        }
+        self.note(|buffer| buffer.progress = Some(value));
+        Ok(())
+    }
+
+    /// Adds a line to the job's log. Written within a quarter of a second; cut to [`ERROR_MAX`] bytes.
+    pub fn log(&self, level: Level, message: impl AsRef<str>) {
+        let message = cut(message.as_ref(), ERROR_MAX).to_owned();
+        let line = LogLine { at: self.clock().now(), level: level.as_str().to_owned(), message };
+        self.note(|buffer| buffer.push(line));
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Buffer)) {
+        let mut buffer = self.inner.notes.lock();
+        if buffer.closed {
+            return;
+        }
+        change(&mut buffer);
+        let hurry = buffer.logs.len() >= LINES_MAX || buffer.bytes >= LOGS_MAX / 2;
+        if buffer.hurried || buffer.due && !hurry {
+            return;
+        }
+        (buffer.due, buffer.hurried) = (true, hurry);
+        drop(buffer);
+        let inner = Arc::clone(&self.inner);
+        tokio::spawn(async move {
+            if !hurry {
+                inner.parts.clock.sleep(LINGER).await;
+            }
+            inner.write().await;
+        });
+    }
+
+    /// Writes what is buffered now.
+    pub async fn flush(&self) {
+        self.inner.write().await;
+    }
+
+    /// Writes what is buffered, and drops what comes later. The worker calls this before it acks, so that nothing
+    /// of this attempt arrives under a token that is not current any more.
+    pub async fn close(&self) {
+        self.inner.write().await;
+        self.inner.notes.lock().closed = true;
+        // A write that began meanwhile ends before the ack.
+        drop(self.inner.notes.writing.lock().await);
+    }
+}
+
+impl Inner {
+    async fn write(&self) {
+        let _writing = self.notes.writing.lock().await;
+        let note = {
+            let mut buffer = self.notes.lock();
+            if buffer.closed || self.lost.load(std::sync::atomic::Ordering::Acquire) {
+                return;
+            }
+            buffer.take()
+        };
+        let Some(note) = note else { return };
+        match self.parts.broker.note(self.id(), self.parts.lease.token, note.clone()).await {
+            Ok(()) => {}
+            Err(BrokerError::LeaseLost) => self.lose(),
+            Err(error) => {
+                tracing::debug!(job.id = %self.id(), code = %error.code(), "progress and log lines wait: {error}");
+                self.notes.lock().put_back(note);
+            }
+        }
+    }
+}
