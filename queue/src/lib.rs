@@ -4,10 +4,14 @@
 
 mod ack;
 mod broker;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod id;
 mod job;
 mod kind;
+#[cfg(feature = "conformance")]
+pub mod model;
 mod report;
 mod state;
 mod wait;

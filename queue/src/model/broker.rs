@@ -1,0 +1,186 @@
+//! The contract around [`World`]: one lock, a clock, and a bell that rings at every change.
+
+use super::World;
+use crate::{
+    Ack, Acked, BeatReply, Begun, Broker, BrokerError, Command, Delivered, Delivery, Durability, Edit, Enqueued, ExtendReply, Filter, Group,
+    Health, Held, Home, Inbox, Job, JobId, KindRecord, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Page, QueueStats, Replay, Rule, Saves,
+    Scope, State, TickReport, Token, WorkerReport,
+};
+use async_trait::async_trait;
+use longshore_base::{Clock, ManualClock, Millis, Name};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+type Result<T> = std::result::Result<T, BrokerError>;
+
+/// A broker in memory, by a clock that its owner moves.
+#[derive(Debug)]
+pub struct ModelBroker {
+    clock: ManualClock,
+    world: Mutex<World>,
+    bell: Notify,
+}
+
+impl ModelBroker {
+    /// An empty one.
+    #[must_use]
+    pub fn new(clock: ManualClock) -> Self {
+        Self { clock, world: Mutex::default(), bell: Notify::new() }
+    }
+
+    /// A look at everything.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut World, Millis) -> T) -> T {
+        let answer = change(&mut self.world(), self.clock.now());
+        self.bell.notify_waiters();
+        answer
+    }
+
+    async fn until(&self, at_most: Duration, done: impl Fn(&World) -> bool) {
+        let end = self.clock.sleep(at_most);
+        tokio::pin!(end);
+        loop {
+            let rung = self.bell.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            if done(&self.world()) {
+                return;
+            }
+            tokio::select! { () = rung => {}, () = &mut end => return }
+        }
+    }
+}
+
+#[async_trait]
+impl Broker for ModelBroker {
+    async fn home(&self, queue: &Name) -> Result<Home> {
+        Ok(self.world().home(queue))
+    }
+    async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<Vec<Result<Enqueued>>> {
+        Ok(self.change(|world, now| jobs.into_iter().map(|job| world.enqueue(now, job)).collect()))
+    }
+    async fn lease(&self, request: &LeaseRequest) -> Result<LeaseReply> {
+        Ok(self.change(|world, now| world.lease(now, request)))
+    }
+    async fn extend(&self, queue: &Name, worker: &str, held: &[Held], settled: u64, lease: Duration) -> Result<ExtendReply> {
+        Ok(self.change(|world, now| world.extend(now, queue, worker, held, settled, lease)))
+    }
+    async fn ack(&self, queue: &Name, _worker: &str, acks: Vec<Ack>) -> Result<Vec<Result<Acked>>> {
+        Ok(self.change(|world, now| acks.into_iter().map(|ack| world.ack(now, queue, ack)).collect()))
+    }
+    async fn save(&self, id: JobId, token: Token, saves: Saves) -> Result<()> {
+        self.change(|world, _| world.save(id, token, saves))
+    }
+    async fn saved(&self, id: JobId) -> Result<Saves> {
+        self.world().saved(id)
+    }
+    async fn note(&self, id: JobId, token: Token, note: Note) -> Result<()> {
+        self.change(|world, _| world.note(id, token, note))
+    }
+    async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<Vec<Result<Delivered>>> {
+        Ok(self.change(|world, now| deliveries.iter().map(|delivery| world.deliver(now, delivery)).collect()))
+    }
+    async fn inbox(&self, id: JobId) -> Result<Inbox> {
+        self.world().inbox(id)
+    }
+    async fn get(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<Option<Job>>> {
+        let world = self.world();
+        Ok(ids.iter().map(|id| world.record(*id).map(|r| r.job.clone()).filter(|job| scope.sees(&job.tenant))).collect())
+    }
+    async fn list(&self, scope: &Scope, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page> {
+        self.world().list(scope, filter, limit, cursor)
+    }
+    async fn logs(&self, scope: &Scope, id: JobId) -> Result<Vec<LogLine>> {
+        self.world().logs(scope, id)
+    }
+    async fn cancel(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<Result<State>>> {
+        Ok(self.change(|world, now| ids.iter().map(|id| world.cancel(now, scope, *id)).collect()))
+    }
+    async fn edit(&self, scope: &Scope, id: JobId, revision: u32, edit: Edit) -> Result<u32> {
+        self.change(|world, now| world.edit(now, scope, id, revision, edit))
+    }
+    async fn retry_now(&self, scope: &Scope, id: JobId) -> Result<State> {
+        self.change(|world, now| world.retry_now(now, scope, id))
+    }
+    async fn give_up(&self, scope: &Scope, id: JobId) -> Result<State> {
+        self.change(|world, now| world.give_up(now, scope, id))
+    }
+    async fn groups(&self, scope: &Scope, queue: Option<&Name>) -> Result<Vec<Group>> {
+        Ok(self.world().groups(scope, queue))
+    }
+    async fn replay(&self, scope: &Scope, replays: Vec<Replay>) -> Result<Vec<Result<JobId>>> {
+        Ok(self.change(|world, now| replays.into_iter().map(|replay| world.replay(now, scope, replay)).collect()))
+    }
+    async fn purge(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<bool>> {
+        Ok(self.change(|world, _| ids.iter().map(|id| world.purge(scope, *id)).collect()))
+    }
+    async fn put_kinds(&self, records: Vec<KindRecord>) -> Result<()> {
+        self.change(|world, _| world.put_kinds(records));
+        Ok(())
+    }
+    async fn kinds(&self) -> Result<Vec<KindRecord>> {
+        Ok(self.world().kinds.values().cloned().collect())
+    }
+    async fn rule(&self, queue: &Name, rule: Rule) -> Result<()> {
+        self.change(|world, _| world.rule(queue, rule));
+        Ok(())
+    }
+    async fn beat(&self, report: WorkerReport, ttl: Duration) -> Result<BeatReply> {
+        Ok(self.change(|world, now| world.beat(now, report, ttl)))
+    }
+    async fn leave(&self, worker: &str) -> Result<()> {
+        self.change(|world, _| world.workers.remove(worker));
+        Ok(())
+    }
+    async fn workers(&self) -> Result<Vec<WorkerReport>> {
+        Ok(self.world().workers(self.clock.now()))
+    }
+    async fn command(&self, worker: &str, command: Command) -> Result<()> {
+        self.change(|world, now| world.command(now, worker, command))
+    }
+    async fn queues(&self) -> Result<Vec<Name>> {
+        Ok(self.world().homes.clone())
+    }
+    async fn stats(&self, scope: &Scope, queue: &Name) -> Result<QueueStats> {
+        Ok(self.world().stats(self.clock.now(), scope, queue))
+    }
+    async fn tick(&self, queue: &Name, lease: Duration) -> Result<TickReport> {
+        Ok(self.change(|world, now| world.tick(now, queue, lease)))
+    }
+    async fn expired(&self, queue: &Name, keep: Duration, keep_count: u64, limit: usize) -> Result<Vec<Job>> {
+        Ok(self.world().expired(self.clock.now(), queue, keep, keep_count, limit))
+    }
+    async fn wait(&self, queue: &Name, at_most: Duration) {
+        // A job that falls due sooner than it did when the wait began is worth a new lease call, which answers the new time.
+        let due = |world: &World| world.records(queue).filter_map(|r| r.job.due_at).min();
+        let before = due(&self.world());
+        self.until(at_most, |world| {
+            let ready = world.records(queue).any(|r| r.job.state == State::Ready);
+            ready || due(world).is_some_and(|due| before.is_none_or(|before| due < before))
+        })
+        .await;
+    }
+    async fn watch(&self, id: JobId, at_most: Duration) {
+        let shown = |world: &World| world.record(id).map(|r| format!("{:?}", r.job));
+        let before = shown(&self.world());
+        self.until(at_most, |world| shown(world) != before).await;
+    }
+    async fn begin(&self, tenant: &Name, key: &str, body_hash: &[u8; 32], seed: &[u8; 16], now: Millis) -> Result<Begun> {
+        Ok(self.change(|world, _| world.begin(tenant, key, *body_hash, *seed, now)))
+    }
+    async fn finish(&self, tenant: &Name, key: &str, answer: &str) -> Result<()> {
+        self.change(|world, _| world.finish(tenant, key, answer))
+    }
+    fn durability(&self) -> Durability {
+        Durability::Durable
+    }
+    async fn health(&self) -> Result<Health> {
+        Ok(Health { durability: Durability::Durable, version: "model".into(), faults: Vec::new(), memory: None })
+    }
+}
