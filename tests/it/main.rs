@@ -1,1 +1,11 @@
+//! The one integration binary: what the whole house promises, tried on real servers that it starts itself.
+//!
+//! ```text
+//! cargo test -p longshore-tests                      everything
+//! cargo test -p longshore-tests -- sqlite::          one broker's conformance cases (model:: redis:: cluster:: moving::)
+//! ```
+//!
+//! A scenario is one file here and one line below. Nothing sleeps: a test waits for a condition with a bound (`harness::eventually`).
 
+mod conformance;
+mod harness;

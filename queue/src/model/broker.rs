@@ -2,9 +2,9 @@
 
 use super::World;
 use crate::{
-    Ack, Acked, BeatReply, Begun, Broker, BrokerError, Command, Delivered, Delivery, Durability, Edit, Enqueued, ExtendReply, Filter, Group,
-    Health, Held, Home, Inbox, Job, JobId, KindRecord, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Page, QueueStats, Replay, Rule, Saves,
-    Scope, State, TickReport, Token, WorkerReport,
+    Ack, Acked, BeatReply, Begun, Broker, BrokerError, Command, Delivered, Delivery, Durability, Edit, Enqueued, ExtendReply, Filter,
+    Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Page, QueueStats, Replay,
+    Rule, Saves, Scope, State, TickReport, Token, WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Clock, ManualClock, Millis, Name};

@@ -56,6 +56,7 @@ impl Queue {
         let due = due_at(now, new.due).min(record.job.created_at + ms(wait_max));
         record.job.args = new.args;
         record.job.due_at = (due > now).then_some(due);
+        record.job.run_at = record.job.due_at;
         record.job.state = if due > now { State::Scheduled } else { State::Ready };
         let state = record.job.state;
         self.merged.push_back((new.id, holder));
@@ -91,6 +92,7 @@ impl Queue {
             counters: Counters::default(),
             created_at: now,
             due_at: (due > now).then_some(due),
+            run_at: (due > now).then_some(due),
             started_at: None,
             ended_at: None,
             expires_at: new.expires_at,

@@ -129,9 +129,10 @@ impl Queue {
     fn may_run(&self, now: Millis, request: &LeaseRequest, picks: &[JobId], id: JobId) -> bool {
         let record = &self.jobs[&id];
         let running = self.jobs.values().filter(|r| r.job.state == State::Running).count() + picks.len();
-        let suspects = self.jobs.values().filter(|r| {
-            r.is_suspect() && (r.job.worker.as_deref() == Some(request.worker.as_str()) || picks.contains(&r.job.id))
-        });
+        let suspects = self
+            .jobs
+            .values()
+            .filter(|r| r.is_suspect() && (r.job.worker.as_deref() == Some(request.worker.as_str()) || picks.contains(&r.job.id)));
         record.job.state == State::Ready
             && !picks.contains(&id)
             && request.kinds.contains(&record.job.kind)

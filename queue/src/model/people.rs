@@ -45,6 +45,9 @@ impl World {
         if let Some(due) = edit.due {
             let due = due_at(now, due);
             job.due_at = (due > now).then_some(due);
+            if job.counters.runs == 0 {
+                job.run_at = job.due_at;
+            }
             job.state = match job.state {
                 _ if due <= now => State::Ready,
                 State::Retrying => State::Retrying,

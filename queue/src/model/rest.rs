@@ -1,7 +1,9 @@
 //! Lists, counts, rules, kinds, workers and requests.
 
 use super::world::{Result, World, ms};
-use crate::{BeatReply, Begun, BrokerError, Command, Filter, JobId, KindRecord, LogLine, Page, QueueStats, Rule, Scope, State, WorkerReport};
+use crate::{
+    BeatReply, Begun, BrokerError, Command, Filter, JobId, KindRecord, LogLine, Page, QueueStats, Rule, Scope, State, WorkerReport,
+};
 use longshore_base::{Millis, Name};
 use std::time::Duration;
 

@@ -12,7 +12,8 @@ impl World {
     /// Moves a queue's time forward.
     pub fn tick(&mut self, now: Millis, queue: &Name, lease: Duration) -> TickReport {
         let q = self.queue(queue);
-        let mut report = TickReport { promoted: q.promote(now), expired: q.expire(now), timed_out: q.time_out(now), ..TickReport::default() };
+        let mut report =
+            TickReport { promoted: q.promote(now), expired: q.expire(now), timed_out: q.time_out(now), ..TickReport::default() };
         let last = q.last_seen.replace(now).unwrap_or(now);
         if now - last > ms(lease) / 2 || now < last {
             q.held_until = now + ms(lease);
@@ -38,9 +39,7 @@ impl Queue {
 
     /// Due jobs enter their lanes.
     pub(super) fn promote(&mut self, now: Millis) -> u32 {
-        let due = self.pick(|r| {
-            matches!(r.job.state, State::Scheduled | State::Retrying) && r.job.due_at.is_some_and(|due| due <= now)
-        });
+        let due = self.pick(|r| matches!(r.job.state, State::Scheduled | State::Retrying) && r.job.due_at.is_some_and(|due| due <= now));
         for id in &due {
             let job = &mut self.get(*id).job;
             job.state = State::Ready;

@@ -1,8 +1,8 @@
 //! What the model remembers, and the few steps that several moves share.
 
 use crate::{
-    BrokerError, Child, ChildOutcome, Delivery, ErrorInfo, Event, EventKind, Home, Job, JobId, KindRecord, LeaseReply, LogLine, Pause, Reason,
-    Saves, Scope, Signal, State, Token, UniqueMode, Wait, Woken,
+    BrokerError, Child, ChildOutcome, Delivery, ErrorInfo, Event, EventKind, Home, Job, JobId, KindRecord, LeaseReply, LogLine, Pause,
+    Reason, Saves, Scope, Signal, State, Token, UniqueMode, Wait, Woken,
 };
 use longshore_base::{Millis, Name};
 use std::{
@@ -118,6 +118,15 @@ impl World {
     /// Every record of a queue.
     pub fn records(&self, queue: &Name) -> impl Iterator<Item = &Record> {
         self.queues.get(queue).into_iter().flat_map(|q| q.jobs.values())
+    }
+
+    /// Everything that is kept for a queue, as text; without the count of late writes and the time it was last seen.
+    #[must_use]
+    pub fn dump(&self, queue: &Name) -> String {
+        self.queues.get(queue).map_or_else(String::new, |q| {
+            let rest = (q.seq, q.token, &q.starts, q.turn, &q.uniques, &q.merged, &q.replies, &q.outbox, &q.pause, q.slots);
+            format!("{:#?}\n{rest:#?}", q.jobs)
+        })
     }
 
     /// The queue and the job, for whoever may see it.

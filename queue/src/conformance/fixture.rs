@@ -1,0 +1,26 @@
+//! What a broker's tests must provide.
+
+use crate::Broker;
+use async_trait::async_trait;
+use longshore_base::{Millis, Name};
+use std::{sync::Arc, time::Duration};
+
+/// A broker with its server, as one case sees it.
+#[async_trait]
+pub trait Fixture: Send + Sync {
+    /// The broker.
+    fn broker(&self) -> Arc<dyn Broker>;
+
+    /// Now, by the clock that the broker decides by.
+    async fn now(&self) -> Millis;
+
+    /// Returns when that clock has moved on by at least `by`: a manual one is advanced, a server's is waited for.
+    async fn pass(&self, by: Duration);
+
+    /// Everything that is kept for `queue`, as text: every row, or every key of its slot with its value. Left out is what is no part
+    /// of any job: the count of refused late writes, the time the slot was last seen, and the flags of idle workers.
+    async fn snapshot(&self, queue: &Name) -> String;
+
+    /// The same kind of broker, set up so that it is durable; for the kinds that are not repeatable.
+    async fn durable(&self) -> Arc<dyn Fixture>;
+}
