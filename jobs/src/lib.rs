@@ -14,7 +14,7 @@ mod request;
 
 pub use backoff::backoff;
 pub use catalog::Catalog;
-pub use checker::Checker;
+pub use checker::{Checker, Shape};
 pub use context::{Context, Level, Parts};
 pub use decide::{Attempted, decide};
 pub use failure::{Cause, Failure};
