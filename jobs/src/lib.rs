@@ -19,5 +19,5 @@ pub use context::{Context, Level, Parts};
 pub use decide::{Attempted, decide};
 pub use failure::{Cause, Failure};
 pub use kind::{Kind, Retry, minutes, seconds};
-pub use outbound::Outbound;
+pub use outbound::{Outbound, install_tls};
 pub use request::{FieldFault, JobRequest, RequestError};
