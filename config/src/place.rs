@@ -95,6 +95,15 @@ impl StorePlace {
         }
         Ok(Self::Postgres(Secret::new(text.to_owned())))
     }
+
+    /// The address as the store opens it, password included.
+    #[must_use]
+    pub fn address(&self) -> Secret<String> {
+        match self {
+            Self::Sqlite(path) => Secret::new(format!("sqlite:{}", path.display())),
+            Self::Postgres(url) => url.clone(),
+        }
+    }
 }
 
 impl FilesPlace {

@@ -58,8 +58,7 @@ pub struct FieldFault {
 }
 
 impl FieldFault {
-    /// A fault; an empty `allowed` is none.
-    pub fn new(pointer: impl Into<String>, detail: impl Into<String>, allowed: impl Into<String>) -> Self {
+    pub(crate) fn new(pointer: impl Into<String>, detail: impl Into<String>, allowed: impl Into<String>) -> Self {
         let allowed = allowed.into();
         Self { pointer: pointer.into(), detail: detail.into(), allowed: (!allowed.is_empty()).then_some(allowed) }
     }

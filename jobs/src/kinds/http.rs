@@ -2,9 +2,6 @@
 
 use crate::Catalog;
 
-mod answer;
-mod request;
-
 pub(super) fn register(catalog: Catalog) -> Catalog {
-    catalog.with::<request::Request>()
+    catalog
 }

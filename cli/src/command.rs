@@ -1,0 +1,66 @@
+//! The command line: roles first, then the operator commands.
+
+use crate::{commands, host::Host, stop::Stop};
+use clap::{Parser, Subcommand};
+
+/// Longshore: background jobs on one file or on Redis.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true, max_term_width = 120)]
+#[command(
+    after_help = "Start with `up` on an empty folder; it prints one command to try.\nExit codes: 0 ok · 1 failed · 2 usage · 69 unreachable · 77 refused · 78 configuration"
+)]
+pub(crate) struct Line {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What the process is to be or to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Enqueue a job
+    Enqueue(Box<commands::enqueue::Args>),
+    /// Find, read and steer jobs
+    #[command(subcommand)]
+    Jobs(commands::jobs::Command),
+    /// See, pause and resume queues
+    #[command(subcommand)]
+    Queues(commands::queues::Command),
+    /// Cap how many jobs of a queue run at once
+    Scale(commands::scale::Args),
+    /// See and tell workers
+    #[command(subcommand)]
+    Workers(commands::workers::Command),
+    /// See and register kinds
+    #[command(subcommand)]
+    Kinds(commands::kinds::Command),
+    /// Make and revoke API keys
+    #[command(subcommand)]
+    Keys(commands::keys::Command),
+    /// Bring the store's schema up to date
+    Migrate(commands::migrate::Args),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(commands::config::Command),
+    /// Print a completion script
+    Completions(commands::completions::Args),
+}
+
+impl Command {
+    pub(crate) async fn run(self, host: &Host) -> Result<(), Stop> {
+        match self {
+            Self::Enqueue(args) => commands::enqueue::run(*args, host).await,
+            Self::Jobs(command) => commands::jobs::run(command, host).await,
+            Self::Queues(command) => commands::queues::run(command, host).await,
+            Self::Scale(args) => commands::scale::run(args, host).await,
+            Self::Workers(command) => commands::workers::run(command, host).await,
+            Self::Kinds(command) => commands::kinds::run(command, host).await,
+            Self::Keys(command) => commands::keys::run(command, host).await,
+            Self::Migrate(args) => commands::migrate::run(args, host).await,
+            Self::Config(command) => commands::config::run(&command, host),
+            Self::Completions(args) => commands::completions::run(&args, host),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Staying with a job until it has ended, and a timeline's lines.
+
+use crate::{client::Client, host::Host, print, stop::Stop};
+use longshore_base::Millis;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Waits between two looks: short at first, so that a quick job is told at once.
+const LOOK_MIN: Duration = Duration::from_millis(50);
+const LOOK_MAX: Duration = Duration::from_secs(1);
+/// An API that restarts is waited for this long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Looks at the job until it has ended; tells each new entry of its timeline to `tell`. Answers the job as it ended.
+pub(crate) async fn until_ended(client: &Client, host: &Host, id: &str, mut tell: impl FnMut(&Value)) -> Result<Value, Stop> {
+    let (mut told, mut wait, mut seen) = (0, LOOK_MIN, host.clock.elapsed());
+    loop {
+        match client.get(&["v1", "jobs", id], &[]).await {
+            Ok(job) => {
+                seen = host.clock.elapsed();
+                let timeline = job["timeline"].as_array().map_or(&[][..], Vec::as_slice);
+                if timeline.len() > told {
+                    wait = LOOK_MIN;
+                }
+                timeline.iter().skip(told).for_each(&mut tell);
+                told = told.max(timeline.len());
+                if matches!(job["state"].as_str(), Some("completed" | "cancelled" | "dead")) {
+                    return Ok(job);
+                }
+            }
+            Err(stop) if stop.is_unreachable() && host.clock.elapsed() < seen + PATIENCE => {}
+            Err(stop) => return Err(stop),
+        }
+        host.clock.sleep(wait).await;
+        wait = (wait * 3 / 2).min(LOOK_MAX);
+    }
+}
+
+/// One line of a timeline; `before` is the time of the line above.
+pub(crate) fn entry(entry: &Value, before: Option<Millis>) -> String {
+    let passed = print::millis(&entry["at"]).zip(before).map(|(at, before)| format!("+{}", print::span((at - before).max(0))));
+    let mut line =
+        format!("{}  {:>8}  {:<10}", time_of_day(&print::text(entry, "at")), passed.unwrap_or_default(), print::text(entry, "state"));
+    if let Some(attempt) = entry["attempt"].as_u64() {
+        line.push_str(&format!(" attempt {attempt}"));
+    }
+    if let Some(worker) = entry["worker"].as_str() {
+        line.push_str(&format!(" on {worker}"));
+    }
+    if let Some(reason) = entry["reason"].as_str() {
+        line.push_str(&format!(" · {reason}"));
+    }
+    line.trim_end().to_owned()
+}
+
+/// `10:00:01.210` of an RFC 3339 time in UTC.
+pub(crate) fn time_of_day(at: &str) -> String {
+    at.split_once('T').map_or(at, |(_, time)| time.trim_end_matches('Z')).to_owned()
+}
+
+/// What went wrong last.
+pub(crate) fn last_error(job: &Value) -> Option<String> {
+    let error = job["errors"].as_array()?.last()?;
+    Some(format!("{} {}", print::text(error, "code"), print::text(error, "message")))
+}

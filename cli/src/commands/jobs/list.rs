@@ -1,0 +1,101 @@
+//! `jobs list` — a page of jobs, or all of them.
+
+use crate::{client::Remote, host::Host, print, stop::Stop};
+use clap::Args as ClapArgs;
+use serde_json::{Value, json};
+
+/// Which jobs.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    /// In this queue
+    #[arg(long)]
+    queue: Option<String>,
+    /// In this state
+    #[arg(long, value_parser = ["scheduled", "ready", "running", "retrying", "waiting", "completed", "cancelled", "dead"])]
+    state: Option<String>,
+    /// Of this tenant
+    #[arg(long)]
+    tenant: Option<String>,
+    /// For this client
+    #[arg(long)]
+    client: Option<String>,
+    /// Of this kind
+    #[arg(long)]
+    kind: Option<String>,
+    /// With this tag
+    #[arg(long)]
+    tag: Option<String>,
+    /// So many at most
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    /// Where the page before ended
+    #[arg(long)]
+    cursor: Option<String>,
+    /// Every page, up to --limit jobs in each call
+    #[arg(long, conflicts_with = "cursor")]
+    all: bool,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
+    let client = host.client(&args.remote)?;
+    let (mut items, mut cursor, mut scanned) = (Vec::new(), args.cursor.clone(), 0);
+    loop {
+        let mut page = client.get(&["v1", "jobs"], &args.query(cursor.as_ref())).await?;
+        cursor = page["cursor"].as_str().map(str::to_owned);
+        scanned += page["scanned"].as_u64().unwrap_or(0);
+        if let Value::Array(more) = page["items"].take() {
+            items.extend(more);
+        }
+        if !args.all || cursor.is_none() {
+            break;
+        }
+    }
+    if host.json {
+        print::json(&json!({ "items": items, "cursor": cursor, "scanned": scanned }));
+        return Ok(());
+    }
+    let now = host.clock.now();
+    let mut table = print::Table::new(&["ID", "KIND", "QUEUE", "TENANT", "STATE", ">ATTEMPTS", ">AGE", "DUE"]);
+    for job in &items {
+        let field = |name| print::text(job, name);
+        let attempts = format!("{}/{}", field("attempts"), field("attempts_max"));
+        let due = if matches!(job["state"].as_str(), Some("scheduled" | "retrying" | "waiting")) {
+            print::age(job, "run_at", now)
+        } else {
+            String::new()
+        };
+        table.row([
+            field("id"),
+            field("kind"),
+            field("queue"),
+            field("tenant"),
+            field("state"),
+            attempts,
+            print::age(job, "created_at", now),
+            due,
+        ]);
+    }
+    table.print("no job matches");
+    if let Some(cursor) = cursor {
+        print::aside(&format!("more: add --cursor {cursor}, or --all"));
+    }
+    Ok(())
+}
+
+impl Args {
+    fn query(&self, cursor: Option<&String>) -> Vec<(&'static str, String)> {
+        let named = [
+            ("queue", self.queue.as_ref()),
+            ("state", self.state.as_ref()),
+            ("tenant", self.tenant.as_ref()),
+            ("client", self.client.as_ref()),
+            ("kind", self.kind.as_ref()),
+            ("tag", self.tag.as_ref()),
+            ("cursor", cursor),
+        ];
+        let given = named.into_iter().filter_map(|(name, value)| Some((name, value?.clone())));
+        given.chain([("limit", self.limit.to_string())]).collect()
+    }
+}

@@ -1,0 +1,30 @@
+//! The operator commands, one file each. They speak HTTP; only `migrate`, `doctor`, `config` and `keys --local` open files or servers.
+
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod enqueue;
+pub(crate) mod jobs;
+pub(crate) mod keys;
+pub(crate) mod kinds;
+pub(crate) mod migrate;
+pub(crate) mod queues;
+pub(crate) mod scale;
+pub(crate) mod workers;
+
+use crate::stop::Stop;
+use serde_json::Value;
+use std::io::Read;
+
+/// A JSON document from the command line, or from stdin for `-`.
+pub(crate) fn document(what: &str, text: &str) -> Result<Value, Stop> {
+    let mut input = String::new();
+    let text = if text == "-" {
+        std::io::stdin().read_to_string(&mut input).map_err(|error| Stop::usage(format!("{what}: stdin cannot be read: {error}")))?;
+        &input
+    } else {
+        text
+    };
+    serde_json::from_str(text).map_err(|error| {
+        Stop::usage(format!("{what} is not JSON: {error}\n  what to do: quote it for the shell, such as '{{\"name\": \"value\"}}'"))
+    })
+}

@@ -1,0 +1,41 @@
+//! `queues list` — every queue in numbers.
+
+use crate::{client::Remote, host::Host, print, stop::Stop};
+use clap::Args as ClapArgs;
+use serde_json::Value;
+
+/// Nothing but where to ask.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    remote: Remote,
+}
+
+pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
+    let answer = host.client(&args.remote)?.get(&["v1", "queues"], &[]).await?;
+    if host.json {
+        print::json(&answer);
+        return Ok(());
+    }
+    let head =
+        &["QUEUE", ">SCHEDULED", ">READY", ">RUNNING", ">RETRYING", ">WAITING", ">COMPLETED", ">DEAD", ">OLDEST", ">SLOTS", ">WORKERS", ""];
+    let mut table = print::Table::new(head);
+    for queue in answer["queues"].as_array().into_iter().flatten() {
+        let field = |name| print::text(queue, name);
+        let oldest = queue["oldest_ready_ms"].as_i64().map_or_else(|| "-".into(), print::span);
+        let counts = ["name", "scheduled", "ready", "running", "retrying", "waiting", "completed", "dead"].map(field);
+        table.row(counts.into_iter().chain([oldest, field("slots"), field("workers"), paused(queue)]));
+    }
+    table.print("no queue yet: the first job of a queue makes it");
+    Ok(())
+}
+
+/// `paused by x until t: why`, or nothing.
+pub(super) fn paused(queue: &Value) -> String {
+    let pause = &queue["paused"];
+    if pause.is_null() || pause == false {
+        return String::new();
+    }
+    let part = |name: &str, field: &str| pause[field].as_str().map(|text| format!("{name}{text}")).unwrap_or_default();
+    format!("paused{}{}{}", part(" by ", "by"), part(" until ", "until"), part(": ", "reason"))
+}

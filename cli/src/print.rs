@@ -1,0 +1,110 @@
+//! What people read: aligned tables, times, spans. A closed pipe ends the output, not the command.
+
+use longshore_base::Millis;
+use serde_json::Value;
+use std::io::Write;
+
+/// One line on stdout.
+pub(crate) fn line(text: &str) {
+    let mut out = std::io::stdout().lock();
+    drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+}
+
+/// One line on stderr.
+pub(crate) fn aside(text: &str) {
+    drop(writeln!(std::io::stderr(), "{text}"));
+}
+
+/// A document for programs: one line of JSON.
+pub(crate) fn json(value: &Value) {
+    line(&value.to_string());
+}
+
+/// Rows under a head, columns aligned. A head that begins with `>` is for numbers: aligned at the right.
+#[derive(Debug)]
+pub(crate) struct Table {
+    head: &'static [&'static str],
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(crate) const fn new(head: &'static [&'static str]) -> Self {
+        Self { head, rows: Vec::new() }
+    }
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+    /// Prints the table, or `nothing` if it has no rows.
+    pub(crate) fn print(&self, nothing: &str) {
+        line(if self.rows.is_empty() { nothing.to_owned() } else { self.text() }.trim_end());
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let head: Vec<_> = self.head.iter().map(|name| name.trim_start_matches('>').to_owned()).collect();
+        let lines = || std::iter::once(&head).chain(&self.rows);
+        let width = |column: usize| lines().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<_> = (0..head.len()).map(width).collect();
+        let mut out = String::new();
+        for row in lines() {
+            let cell = |column: usize| {
+                let (text, wide) = (&row[column], widths[column]);
+                if self.head[column].starts_with('>') { format!("{text:>wide$}") } else { format!("{text:<wide$}") }
+            };
+            let cells: Vec<_> = (0..head.len()).map(cell).collect();
+            out.push_str(cells.join("  ").trim_end());
+            out.push('\n');
+        }
+        out
+    }
+}
+
+/// A field of a document as text; absent and null are `-`.
+pub(crate) fn text(value: &Value, field: &str) -> String {
+    match &value[field] {
+        Value::Null => "-".into(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// An RFC 3339 time in Unix milliseconds.
+pub(crate) fn millis(value: &Value) -> Option<Millis> {
+    Some(chrono::DateTime::parse_from_rfc3339(value.as_str()?).ok()?.timestamp_millis())
+}
+
+/// How long ago (or ahead) the time in `field` is, such as `3m` or `in 2h`.
+pub(crate) fn age(value: &Value, field: &str, now: Millis) -> String {
+    millis(&value[field]).map_or_else(|| "-".into(), |at| if at > now { format!("in {}", span(at - now)) } else { span(now - at) })
+}
+
+/// A length of time in at most two units: `85 ms`, `1.2 s`, `3m 5s`, `2h 10m`, `4d 1h`.
+pub(crate) fn span(ms: i64) -> String {
+    let (s, m, h) = (ms / 1_000, ms / 60_000, ms / 3_600_000);
+    match ms {
+        ..1_000 => format!("{ms} ms"),
+        1_000..10_000 => format!("{}.{} s", s, ms % 1_000 / 100),
+        10_000..60_000 => format!("{s} s"),
+        60_000..3_600_000 => format!("{m}m {}s", s % 60),
+        3_600_000..86_400_000 => format!("{h}h {}m", m % 60),
+        _ => format!("{}d {}h", h / 24, h % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Table, span};
+
+    #[test]
+    fn columns_are_aligned_and_numbers_stand_right() {
+        let mut table = Table::new(&["NAME", ">READY", "STATE"]);
+        table.row(["default".into(), "5".into(), "open".into()]);
+        table.row(["ä".into(), "1200".into(), String::new()]);
+        assert_eq!(table.text(), "NAME     READY  STATE\ndefault      5  open\nä         1200\n");
+    }
+
+    #[test]
+    fn spans_have_two_units_at_most() {
+        let told: Vec<_> = [0, 999, 1_250, 59_999, 61_000, 7_260_000, 90_000_000].map(span).into();
+        assert_eq!(told, ["0 ms", "999 ms", "1.2 s", "59 s", "1m 1s", "2h 1m", "1d 1h"]);
+    }
+}
