@@ -6,6 +6,9 @@ mod fields;
 mod known;
 mod record;
 mod register;
+mod shape;
+
+pub use shape::Shape;
 
 use crate::{FieldFault, JobRequest, RequestError};
 use known::{Kinds, Known};
@@ -58,6 +61,16 @@ impl Checker {
         let mut faults = Vec::new();
         let text = self.args(&known, args, &mut faults)?;
         if faults.is_empty() { Ok(text) } else { Err(RequestError::Faults { code: Code::ArgsInvalid, faults }) }
+    }
+
+    /// Checks a time that an edit gives a job: from 24 hours back to ten years ahead.
+    ///
+    /// # Errors
+    /// One fault, at `/run_at`.
+    pub fn check_run_at(&self, at: Millis) -> Result<(), RequestError> {
+        let mut faults = Vec::new();
+        fields::in_reach("/run_at", at, self.clock.now(), &mut faults);
+        if faults.is_empty() { Ok(()) } else { Err(RequestError::Faults { code: Code::RequestInvalid, faults }) }
     }
 
     async fn build(&self, request: JobRequest, id: impl FnOnce(Home) -> JobId) -> Result<NewJob, RequestError> {

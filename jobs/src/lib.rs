@@ -14,10 +14,10 @@ mod request;
 
 pub use backoff::backoff;
 pub use catalog::Catalog;
-pub use checker::Checker;
+pub use checker::{Checker, Shape};
 pub use context::{Context, Level, Parts};
 pub use decide::{Attempted, decide};
 pub use failure::{Cause, Failure};
 pub use kind::{Kind, Retry, minutes, seconds};
-pub use outbound::Outbound;
+pub use outbound::{Outbound, install_tls};
 pub use request::{FieldFault, JobRequest, RequestError};

@@ -58,7 +58,8 @@ pub struct FieldFault {
 }
 
 impl FieldFault {
-    pub(crate) fn new(pointer: impl Into<String>, detail: impl Into<String>, allowed: impl Into<String>) -> Self {
+    /// A fault; an empty `allowed` is none.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>, allowed: impl Into<String>) -> Self {
         let allowed = allowed.into();
         Self { pointer: pointer.into(), detail: detail.into(), allowed: (!allowed.is_empty()).then_some(allowed) }
     }

@@ -13,11 +13,16 @@ const SHOWN_MAX: usize = 100;
 
 /// Adds the faults of `args`, at most [`FAULTS_MAX`].
 pub(super) fn faults(validator: &jsonschema::Validator, schema: &Value, args: &Value, faults: &mut Vec<FieldFault>) {
-    if validator.is_valid(args) {
+    faults_at("/args", validator, schema, args, faults);
+}
+
+/// The same for a value that stands at the pointer `at` of the request.
+pub(super) fn faults_at(at: &str, validator: &jsonschema::Validator, schema: &Value, value: &Value, faults: &mut Vec<FieldFault>) {
+    if validator.is_valid(value) {
         return;
     }
-    for error in validator.iter_errors(args) {
-        tell(&error, schema, faults);
+    for error in validator.iter_errors(value) {
+        tell(at, &error, schema, faults);
         if faults.len() >= FAULTS_MAX {
             break;
         }
@@ -25,8 +30,8 @@ pub(super) fn faults(validator: &jsonschema::Validator, schema: &Value, args: &V
     faults.truncate(FAULTS_MAX);
 }
 
-fn tell(error: &ValidationError<'_>, schema: &Value, faults: &mut Vec<FieldFault>) {
-    let at = format!("/args{}", error.instance_path());
+fn tell(root: &str, error: &ValidationError<'_>, schema: &Value, faults: &mut Vec<FieldFault>) {
+    let at = format!("{root}{}", error.instance_path());
     let value = || show(error.instance());
     let mut one = |detail: String, allowed: String| faults.push(FieldFault::new(at.as_str(), detail, allowed));
     match error.kind() {
@@ -62,7 +67,7 @@ fn tell(error: &ValidationError<'_>, schema: &Value, faults: &mut Vec<FieldFault
         ValidationErrorKind::Format { format } => one(format!("{} is not of the format", value()), format.clone()),
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
             match meant(context, error.instance_path().as_str().len()) {
-                Some(branch) => branch.iter().for_each(|error| tell(error, schema, faults)),
+                Some(branch) => branch.iter().for_each(|error| tell(root, error, schema, faults)),
                 None => one(format!("{} fits none of the allowed forms", value()), forms(context)),
             }
         }

@@ -75,7 +75,7 @@ fn expires_at(request: &JobRequest, now: Millis, faults: &mut Vec<FieldFault>) -
     Some(at)
 }
 
-fn in_reach(pointer: &str, at: Millis, now: Millis, faults: &mut Vec<FieldFault>) {
+pub(super) fn in_reach(pointer: &str, at: Millis, now: Millis, faults: &mut Vec<FieldFault>) {
     let (from, to) = (now.saturating_sub(PAST_MAX), now.saturating_add(AHEAD_MAX));
     if !(from..=to).contains(&at) {
         let allowed = format!("{} (24 hours back) to {} (ten years ahead)", rfc3339(from), rfc3339(to));

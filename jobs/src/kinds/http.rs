@@ -2,6 +2,9 @@
 
 use crate::Catalog;
 
+mod answer;
+mod request;
+
 pub(super) fn register(catalog: Catalog) -> Catalog {
-    catalog
+    catalog.with::<request::Request>()
 }

@@ -1,7 +1,9 @@
 //! xtask-gen — writes the pages that have their source in the code, or with `--check` proves that they are fresh.
 //! `cargo xtask gen [--check]` builds and runs it; it is apart from xtask so that a newcomer's first command stays small.
 
+mod configuration;
 mod errors;
+mod kinds;
 mod lifecycle;
 
 use std::{
@@ -43,6 +45,8 @@ fn main() -> ExitCode {
 fn pages() -> Pages {
     let mut pages = Pages::new();
     pages.insert("docs/lifecycle.md".into(), lifecycle::page());
+    pages.insert("docs/kinds.md".into(), kinds::page(&longshore_jobs::Catalog::standard()));
+    pages.insert("docs/configuration.md".into(), configuration::page(include_str!("../../../config/default.toml")));
     pages.extend(errors::pages());
     pages
 }

@@ -47,3 +47,14 @@ fn every_move_is_drawn_and_told() {
         }
     }
 }
+
+#[test]
+fn every_key_of_the_configuration_is_told() {
+    let page = super::configuration::page("# About.\n\n# Where. --data\ndata = \"x\"\n\n[worker]\n# How long, in ms.\nlease_ms = 15\n");
+    assert!(page.contains("About."));
+    assert!(page.contains("### `data`\nDefault `\"x\"` · environment `LONGSHORE_DATA` · flag `--data`\n\nWhere.\n"), "{page}");
+    assert!(
+        page.contains("### `worker.lease_ms`\nDefault `15` · environment `LONGSHORE_WORKER__LEASE_MS`\n\nHow long, in ms.\n"),
+        "{page}"
+    );
+}

@@ -27,6 +27,11 @@ pub(super) fn literals(line: &str) -> Vec<&str> {
     code(line).split('"').skip(1).step_by(2).collect()
 }
 
+/// The line with every string literal emptied.
+pub(super) fn without_texts(code: &str) -> String {
+    code.split('"').step_by(2).collect::<Vec<_>>().join("\"\"")
+}
+
 /// Whether `code` has the path `name::…` at its beginning: not as a part of a longer path or word.
 pub(super) fn names_crate(code: &str, name: &str) -> bool {
     code.match_indices(name).any(|(at, _)| {

@@ -24,7 +24,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Fault> {
     }
     for file in tree.with("rs") {
         for (at, line) in file.lines() {
-            for name in declared(source::code(line)) {
+            for name in declared(&source::without_texts(source::code(line))) {
                 let snake = snake(name);
                 let hit = refused.iter().find(|(word, _)| contains(&snake, word));
                 let allowed = ALLOWED.iter().any(|(path, own, _)| *path == file.path && *own == name);

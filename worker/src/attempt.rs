@@ -1,0 +1,107 @@
+//! One attempt, top to bottom: decode and run, stopped when it must stop; decide; ack. Panics are caught one layer further
+//! out (`backend.rs`), timeouts, cancels and lost leases arrive as a stop from `heartbeat.rs`.
+
+use crate::{
+    floor::Floor,
+    running::{Running, Stop},
+};
+use longshore_jobs::{Attempted, Context, Failure, Parts, decide};
+use longshore_queue::{Ack, Json};
+use std::sync::Arc;
+use std::{sync::atomic::Ordering, time::Duration};
+use tracing::Instrument;
+
+/// How long a handler that is told to stop may take to end by itself, before its future is dropped.
+pub(crate) const COURTESY: Duration = Duration::from_millis(200);
+
+/// Runs the handler of a leased job, until it returns or has to stop.
+pub(crate) async fn run(job: &Running, floor: &Floor) -> Attempted {
+    if !job.start(floor.clock.elapsed()) {
+        return job.stop().unwrap_or(Stop::Released).attempted(false);
+    }
+    job.meter.started();
+    let of = &job.lease.job;
+    let span = tracing::debug_span!("attempt", job = %of.id, kind = %of.kind, tenant = %of.tenant, run = of.counters.runs);
+    let cx = context(job, floor);
+    let returned = async {
+        tokio::select! {
+            biased;
+            returned = floor.catalog.run(&cx) => Some(returned),
+            () = must_stop(job, floor) => None,
+        }
+    };
+    match returned.instrument(span).await {
+        Some(None) => Attempted::KindUnknown,
+        Some(Some(result)) => came_to(result, job.stop()),
+        None => job.stop().unwrap_or(Stop::Released).attempted(true),
+    }
+}
+
+/// Ends an attempt: decides, hands the ack over, and frees the slot. Only the first call for a job does anything.
+pub(crate) fn settle(job: &Running, attempted: Attempted, floor: &Floor) {
+    if !job.claim_end() {
+        return;
+    }
+    let ran = job.ran(floor.clock.elapsed());
+    let Running { lease, queue, .. } = job;
+    let outcome = decide(&lease.job, attempted, floor.random.unit());
+    let word = crate::meter::word(&outcome);
+    tracing::debug!(job = %lease.job.id, kind = %lease.job.kind, tenant = %lease.job.tenant, ?ran, outcome = word, "attempt ended");
+    job.meter.ended(&outcome, ran);
+    queue.meter.running.decrement(1.0);
+    let ack = Ack { id: lease.job.id, token: lease.token, ran, outcome };
+    if queue.acks.send(ack).is_err() {
+        tracing::error!(job = %lease.job.id, "the worker has stopped acking; the lease will run out");
+        floor.answered(queue.forget(std::iter::once(lease.token)));
+    }
+    queue.running.fetch_sub(1, Ordering::AcqRel);
+    if job.has_slot {
+        floor.permits.release(queue.seat, 1);
+    }
+    floor.ended();
+}
+
+/// Settles an attempt whose handler was told to stop and does not: it blocks, and keeps its thread, but not its slot and not its job.
+pub(crate) fn abandon(job: &Running, floor: &Floor) {
+    let why = job.stop().unwrap_or(Stop::Released);
+    let started = job.started().is_some();
+    if started && job.abandon() {
+        floor.stuck.fetch_add(1, Ordering::AcqRel);
+        job.queue.meter.abandoned.increment(1);
+        let of = &job.lease.job;
+        tracing::warn!(worker = %floor.id, job = %of.id, kind = %of.kind, ?why, "the handler does not stop; its job goes on without it");
+    }
+    settle(job, why.attempted(started), floor);
+}
+
+/// What a handler's return means when it may have been told to stop before. An end for good always holds; otherwise the
+/// reason of the stop explains a failure better than the failure that it caused.
+fn came_to(result: Result<Json, Failure>, stop: Option<Stop>) -> Attempted {
+    match (result, stop) {
+        (Ok(output), _) => Attempted::Returned(Ok(output)),
+        (Err(failure @ Failure::Fatal(_)), _) | (Err(failure), None) => Attempted::Returned(Err(failure)),
+        (Err(failure @ (Failure::Snooze(_) | Failure::Wait(_) | Failure::Gate { .. })), Some(Stop::Released)) => {
+            Attempted::Returned(Err(failure))
+        }
+        (Err(_), Some(stop)) => stop.attempted(true),
+    }
+}
+
+/// Completes when the handler has been told to stop and has had its moment to do so.
+async fn must_stop(job: &Running, floor: &Floor) {
+    job.cancelled.cancelled().await;
+    if job.stop().is_some_and(Stop::is_polite) {
+        floor.clock.sleep(COURTESY).await;
+    }
+}
+
+fn context(job: &Running, floor: &Floor) -> Context {
+    Context::new(Parts {
+        lease: job.lease.clone(),
+        broker: floor.broker.clone(),
+        clock: floor.clock.clone(),
+        random: floor.random.clone(),
+        cancelled: job.cancelled.clone(),
+        allow_outbound: Arc::clone(&floor.options.allow_outbound),
+    })
+}

@@ -1,0 +1,180 @@
+//! Keeps leases, and stops what must stop: one extend per queue per heartbeat, on a thread of its own, so that no handler and no
+//! busy runtime can stand in its way. The same thread watches every attempt: its timeout, its lease, its cancellation.
+//!
+//! A cancel request comes back with extend. So that it is heard within a second, each attempt that is not over after a moment is
+//! watched for a hint, and a hint makes the queue extend at once.
+
+use crate::{
+    attempt::{self, COURTESY},
+    floor::Floor,
+    patience::jittered,
+    queue::{Queue, as_held},
+    running::{Running, Stop},
+};
+use longshore_queue::{BrokerError, JobId, Token};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    thread::JoinHandle,
+    time::Duration,
+};
+use tokio::task::AbortHandle;
+
+/// How often attempts are looked at while there are any.
+const LOOK: Duration = Duration::from_millis(50);
+/// An attempt that lasts this long is watched for a cancel request.
+const WATCHED_AFTER: Duration = Duration::from_millis(250);
+/// A watch is renewed this often.
+const WATCH: Duration = Duration::from_secs(60);
+/// Extends of one queue are at least this far apart, hints or not.
+const APART: Duration = Duration::from_millis(100);
+/// Beyond the courtesy, before an attempt that was told to stop is settled without it.
+const OBSTINATE: Duration = Duration::from_millis(500);
+
+/// Starts the thread. It ends when the floor is stopped.
+///
+/// # Errors
+/// The operating system's, when it gives no thread.
+pub(crate) fn start(floor: Arc<Floor>) -> std::io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("longshore-heartbeat".to_owned()).spawn(move || {
+        runtime.block_on(Heartbeat { floor, watched: HashMap::new() }.run());
+        runtime.shutdown_background();
+    })
+}
+
+struct Heartbeat {
+    floor: Arc<Floor>,
+    watched: HashMap<(JobId, Token), (Arc<Running>, AbortHandle)>,
+}
+
+impl Heartbeat {
+    async fn run(mut self) {
+        let floor = self.floor.clone();
+        loop {
+            let look = async {
+                if floor.held() == 0 {
+                    std::future::pending::<()>().await;
+                }
+                floor.clock.sleep(LOOK).await;
+            };
+            tokio::select! {
+                biased;
+                () = floor.stopped.cancelled() => return,
+                () = look => {}
+                () = floor.nudge.notified() => {}
+            }
+            for queue in floor.queues() {
+                self.look_after(&queue);
+            }
+            self.watched.retain(|_, (job, watch)| {
+                let runs = !job.is_settled();
+                if !runs {
+                    watch.abort();
+                }
+                runs
+            });
+        }
+    }
+
+    fn look_after(&mut self, queue: &Arc<Queue>) {
+        let (jobs, settled) = queue.snapshot();
+        if jobs.is_empty() {
+            return;
+        }
+        let now = self.floor.clock.elapsed();
+        for job in jobs.iter().filter(|job| !job.is_settled()) {
+            check(job, now, &self.floor);
+            if now > job.arrived() + WATCHED_AFTER && !self.watched.contains_key(&(job.lease.job.id, job.lease.token)) {
+                self.watch(queue, job);
+            }
+        }
+        let due = queue.extend_at.load(Ordering::Acquire) <= now.as_millis() as u64;
+        if due && !queue.extending.swap(true, Ordering::AcqRel) {
+            tokio::spawn(extend(self.floor.clone(), queue.clone(), jobs, settled));
+        }
+    }
+
+    /// Extends at every hint, and before and after each watch: a request that falls between two watches is not missed.
+    fn watch(&mut self, queue: &Arc<Queue>, job: &Arc<Running>) {
+        let (floor, queue, id) = (self.floor.clone(), queue.clone(), job.lease.job.id);
+        let task = tokio::spawn(async move {
+            while !floor.stopped.is_cancelled() {
+                queue.extend_by(millis(floor.clock.elapsed()));
+                floor.broker.watch(id, WATCH).await;
+                queue.extend_by(millis(floor.clock.elapsed()));
+                floor.nudge.notify_one();
+                floor.clock.sleep(APART).await;
+            }
+        });
+        self.watched.insert((id, job.lease.token), (job.clone(), task.abort_handle()));
+    }
+}
+
+/// Stops an attempt whose time is over, and settles one that was told to stop long enough ago.
+fn check(job: &Arc<Running>, now: Duration, floor: &Floor) {
+    if let Some(since) = job.stopped() {
+        if now > since + COURTESY + OBSTINATE {
+            attempt::abandon(job, floor);
+        }
+        return;
+    }
+    let timeout = Duration::from_millis(job.lease.job.policy.timeout_ms);
+    let margin = (floor.options.lease() / 10).min(Duration::from_secs(1));
+    if now + margin >= job.lease_until() {
+        lost(job, now, floor, "it could not be extended in time");
+    } else if job.started().is_some_and(|start| now >= start + timeout) {
+        job.tell_to_stop(Stop::TimedOut, now);
+    } else if job.started().is_none() && now > job.arrived() + floor.options.lease() {
+        // No thread was free for it all the time: let another worker try.
+        job.tell_to_stop(Stop::Released, now);
+    }
+}
+
+fn lost(job: &Running, now: Duration, floor: &Floor, how: &'static str) {
+    if job.tell_to_stop(Stop::Lost, now) {
+        job.queue.meter.leases_lost.increment(1);
+        tracing::warn!(worker = %floor.id, queue = %job.queue.name, job = %job.lease.job.id, how, "the lease was lost; its attempt stops");
+    }
+}
+
+/// One extend of everything that is held of a queue, and what its answer asks for.
+async fn extend(floor: Arc<Floor>, queue: Arc<Queue>, jobs: Vec<Arc<Running>>, settled: u64) {
+    let (asked, lease) = (floor.clock.elapsed(), floor.options.lease());
+    let held: Vec<_> = jobs.iter().map(|job| as_held(job)).collect();
+    queue.extend_at.store(millis(asked + jittered(floor.options.heartbeat(), &*floor.random)), Ordering::Release);
+    let call = floor.broker.extend(&queue.name, &floor.id, &held, settled, lease);
+    let answer = tokio::time::timeout(lease / 3, call).await;
+    match answer.unwrap_or_else(|_| Err(BrokerError::OutcomeUnknown("no answer within a third of a lease".to_owned()))) {
+        Ok(reply) => {
+            let now = floor.clock.elapsed();
+            let gone = named(&jobs, &reply.lost);
+            gone.iter().for_each(|job| lost(job, now, &floor, "the broker says so"));
+            named(&jobs, &reply.cancel).iter().for_each(|job| _ = job.tell_to_stop(Stop::Cancelled, now));
+            let kept = jobs.iter().filter(|job| !reply.lost.contains(&job.lease.job.id));
+            kept.for_each(|job| job.extended(asked + lease));
+        }
+        Err(error) => {
+            queue.meter.failed_calls.increment(1);
+            tracing::warn!(worker = %floor.id, queue = %queue.name, leases = held.len(), %error, "extending failed; it will be tried again");
+            let soon = jittered((floor.options.heartbeat() / 5).min(Duration::from_millis(500)), &*floor.random);
+            queue.extend_by(millis(floor.clock.elapsed() + soon));
+        }
+    }
+    floor.clock.sleep(APART).await;
+    queue.extending.store(false, Ordering::Release);
+}
+
+/// The jobs that a reply speaks of. One that is held under two tokens, because it ended here and was leased again, is left out
+/// until the older one's ack is answered: nobody knows which of them is meant.
+fn named<'a>(jobs: &'a [Arc<Running>], ids: &[JobId]) -> Vec<&'a Arc<Running>> {
+    let of = |id: &JobId| {
+        let mut same = jobs.iter().filter(|job| job.lease.job.id == *id);
+        same.next().filter(|_| same.next().is_none())
+    };
+    ids.iter().filter_map(of).collect()
+}
+
+fn millis(time: Duration) -> u64 {
+    time.as_millis() as u64
+}
