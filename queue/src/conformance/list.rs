@@ -28,6 +28,21 @@ macro_rules! broker_conformance {
                 q5_expires_only_before_the_first_start
                 q4_at_least_once_refuses_unrepeatable_kinds_unless_durable
                 ;
+            uniqueness:
+                q5_unique_keep_holds_until_the_end
+                q5_unique_keep_is_freed_by_every_end
+                q5_unique_key_is_of_queue_tenant_and_kind
+                q5_unique_inside_one_batch
+                q3_enqueue_looks_at_the_id_first
+                q5_unique_keep_until_started_holds_until_the_start
+                q3_ready_replaced_gets_the_newest_args
+                q3_scheduled_replaced_moves_its_due_time
+                q5_unique_replace_waits_at_most_wait_max
+                q5_unique_replace_leaves_started_jobs_alone
+                q5_unique_replace_key_stays_with_the_new_holder
+                q5_unique_replace_remembers_merged_ids
+                q5_unique_throttle_is_one_per_window
+                ;
             leasing:
                 q3_leased_job_runs_under_a_token
                 q3_leased_jobs_are_nobody_elses
@@ -70,6 +85,115 @@ macro_rules! broker_conformance {
                 q3_not_repeatable_timeout_is_dead_even_if_cancelled
                 q3_not_repeatable_lost_lease_is_dead_even_if_cancelled
                 q4_three_counters_one_suspect_in_a_worker
+                ;
+            cancelling:
+                q3_cancel_at_once_where_nobody_works
+                q3_cancel_of_an_ended_job_is_refused
+                q3_cancel_batch_is_per_item
+                q3_cancel_tells_open_children
+                q3_cancel_requested_is_told_by_extend
+                q3_complete_wins_over_a_cancel_request
+                q3_cancel_requested_ends_what_would_go_on
+                q3_cancel_requested_then_lost_is_cancelled
+                q3_cancel_requested_is_not_inherited_by_a_replay
+                ;
+            people:
+                q3_every_exit_and_edit_in_scheduled_ready_retrying
+                q3_every_exit_and_edit_refused_elsewhere
+                q6_contract_edit_needs_the_current_revision
+                q2_lane_order_follows_an_edited_priority
+                q3_ready_replaced_or_edited_to_later_is_scheduled
+                q3_scheduled_replaced_or_edited_run_at
+                q3_retrying_edited_run_at_stays_retrying
+                q3_retrying_retry_now_is_ready
+                q3_due_is_brought_forward_by_retry_now
+                q3_retrying_retry_now_refused_elsewhere
+                q3_retrying_given_up_is_dead
+                q3_retrying_due_is_ready
+                ;
+            letters:
+                q5_retry_and_dead_are_grouped_by_fingerprint
+                q3_ended_replay_makes_a_new_job
+                q3_ended_replay_takes_the_letter_out_of_the_counts
+                q4_repeating_a_replay_makes_one_job
+                q3_ended_replay_of_anything_else_is_refused
+                q5_unique_taken_refuses_a_replay
+                q3_ended_replay_inherits_the_parent_key
+                q3_ended_replay_with_other_args
+                ;
+            retention:
+                q5_retention_purge_removes_ended_jobs
+                q5_retention_purge_leaves_live_jobs
+                q5_retention_purge_keeps_to_its_scope
+                q5_retention_a_parent_pins_its_children
+                q5_retention_lists_by_time_oldest_first
+                q5_retention_lists_what_is_beyond_the_count
+                q5_retention_never_lists_live_or_dead_jobs
+                q5_retention_follows_the_jobs_own_policy
+                q5_retention_purge_of_letters_updates_groups
+                ;
+            waiting:
+                q3_wait_unmet_frees_the_slot
+                q3_wait_already_met_is_ready
+                q4_waiting_delivery_before_the_wait_is_not_lost
+                q4_waiting_races_always_wake
+                q4_waiting_for_no_children_is_met
+                q3_waiting_for_all_children
+                q3_waiting_for_any_child
+                q3_waiting_child_failed_by_policy
+                q3_waiting_cancelled_child_counts_as_failed
+                q3_waiting_timeout_by_policy
+                q3_waiting_met_forgets_the_timeout
+                q3_waiting_for_a_signal_by_name
+                q3_waiting_from_the_start_is_woken
+                q4_waiting_mailbox_is_open_in_every_live_state
+                q4_waiting_mailbox_is_bounded
+                q4_waiting_children_are_opened_under_the_token
+                q4_waiting_child_ends_may_be_told_twice
+                q4_waiting_for_a_child_in_another_queue
+                q4_waiting_child_ends_without_an_ack_are_told
+                q4_waiting_keeps_saves_and_counts_the_run
+                ;
+            running:
+                q4_checkpoints_cursor_is_kept_over_runs
+                q4_checkpoints_first_result_of_a_step_stays
+                q4_checkpoints_are_fenced
+                q6_contract_note_keeps_progress_and_lines
+                q5_args_and_output_logs_are_capped
+                q5_args_and_output_of_the_largest_size
+                q5_args_and_output_are_opaque
+                ;
+            seeing:
+                q6_contract_get_answers_in_the_order_asked
+                q7_ids_of_unknown_homes_are_not_there
+                q7_ids_homes_are_permanent
+                q6_contract_another_tenants_job_does_not_exist
+                q5_listed_by_every_filter
+                q5_listed_by_state
+                q5_listed_page_by_page
+                q5_listed_over_all_queues
+                q5_listed_with_a_wrong_cursor_is_harmless
+                q6_contract_stats_count_every_state
+                q6_contract_stats_tell_the_oldest_ready
+                ;
+            steering:
+                q2_gates_pause_never_touches_running_jobs
+                q2_gates_pause_until_ends_by_itself
+                q2_gates_pause_is_of_one_queue
+                q6_contract_scale_caps_what_runs
+                q7_counters_of_running_jobs_survive_crashes
+                q1_kinds_are_records_and_never_go_back
+                q1_words_a_job_belongs_to_tenant_and_client
+                q6_contract_workers_report_and_leave
+                q6_contract_workers_that_fall_silent_are_gone
+                q6_contract_commands_reach_their_worker_once
+                q4_repeating_a_request_under_a_key
+                q7_wake_ups_between_lease_and_wait_are_not_lost
+                q7_wake_ups_come_with_everything_that_makes_ready
+                q7_wake_ups_come_with_a_new_earliest_due_time
+                q7_wake_ups_come_with_promotion
+                q7_wake_ups_are_bounded
+                q7_wake_ups_reach_those_who_watch_a_job
                 ;
         }
     };

@@ -12,13 +12,22 @@
 //! After every case the queue's counts are compared with its jobs. Around every refused call ([`Case::refused`]) the whole state is
 //! compared: a refused or failed call leaves everything as it was.
 
+pub mod cancelling;
 mod case;
 pub mod crashes;
 pub mod ends;
 pub mod enqueueing;
 mod fixture;
 pub mod leasing;
+pub mod letters;
 mod list;
+pub mod people;
+pub mod retention;
+pub mod running;
+pub mod seeing;
+pub mod steering;
+pub mod uniqueness;
+pub mod waiting;
 
 pub use case::{Case, KIND, LONG, OTHER, SHORT, args, complete, dead, error, for_signal, only, retry};
 pub use fixture::Fixture;

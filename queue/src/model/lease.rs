@@ -55,13 +55,14 @@ impl World {
     pub fn may_lease(&mut self, now: Millis, request: &LeaseRequest, before: &[JobId], id: JobId) -> bool {
         let queue = self.queue(&request.queue);
         let Some(wanted) = queue.jobs.get(&id) else { return false };
+        let room = queue.room(now, request, before);
         let ahead = queue.jobs.values().any(|r| {
             let (a, b) = (&r.job, &wanted.job);
             (&a.tenant, &a.kind, &a.lane_key) == (&b.tenant, &b.kind, &b.lane_key)
                 && r.order() < wanted.order()
-                && queue.may_run(now, request, before, r.job.id)
+                && room.admits(r, request, before)
         });
-        !ahead && queue.may_run(now, request, before, id)
+        !ahead && room.admits(wanted, request, before)
     }
 
     /// Whether anything at all may be leased now.
@@ -115,6 +116,22 @@ impl super::Record {
     }
 }
 
+/// What a worker's next lease may still take.
+struct Room {
+    open: bool,
+    suspects: bool,
+}
+
+impl Room {
+    fn admits(&self, record: &super::Record, request: &LeaseRequest, picks: &[JobId]) -> bool {
+        self.open
+            && record.job.state == State::Ready
+            && request.kinds.contains(&record.job.kind)
+            && (self.suspects || !record.is_suspect())
+            && !picks.contains(&record.job.id)
+    }
+}
+
 impl Queue {
     /// Where a tenant stands in the round: an idle one re-enters where the queue is.
     fn place(&self, tenant: &Name) -> u64 {
@@ -122,23 +139,19 @@ impl Queue {
     }
 
     fn next(&self, now: Millis, request: &LeaseRequest, picks: &[JobId]) -> Option<JobId> {
-        let ready = self.jobs.values().filter(|r| self.may_run(now, request, picks, r.job.id));
-        ready.min_by_key(|r| (self.place(&r.job.tenant), r.job.tenant.clone(), r.order())).map(|r| r.job.id)
+        let room = self.room(now, request, picks);
+        let ready = self.jobs.values().filter(|r| room.admits(r, request, picks));
+        ready.min_by_key(|r| (self.place(&r.job.tenant), &r.job.tenant, r.order())).map(|r| r.job.id)
     }
 
-    fn may_run(&self, now: Millis, request: &LeaseRequest, picks: &[JobId], id: JobId) -> bool {
-        let record = &self.jobs[&id];
+    fn room(&self, now: Millis, request: &LeaseRequest, picks: &[JobId]) -> Room {
         let running = self.jobs.values().filter(|r| r.job.state == State::Running).count() + picks.len();
-        let suspects = self
-            .jobs
-            .values()
-            .filter(|r| r.is_suspect() && (r.job.worker.as_deref() == Some(request.worker.as_str()) || picks.contains(&r.job.id)));
-        record.job.state == State::Ready
-            && !picks.contains(&id)
-            && request.kinds.contains(&record.job.kind)
-            && !self.paused(now)
-            && self.slots.is_none_or(|slots| running < slots as usize)
-            && (!record.is_suspect() || suspects.count() == 0)
+        let suspect =
+            |r: &super::Record| r.is_suspect() && (r.job.worker.as_deref() == Some(request.worker.as_str()) || picks.contains(&r.job.id));
+        Room {
+            open: !self.paused(now) && self.slots.is_none_or(|slots| running < slots as usize),
+            suspects: !self.jobs.values().any(suspect),
+        }
     }
 
     fn grant(&mut self, now: Millis, request: &LeaseRequest, id: JobId) -> Lease {

@@ -1,0 +1,141 @@
+//! Dead letters: groups and replay.
+
+use super::{Case, LONG, OTHER, args, complete, error, only, retry};
+use crate::{BrokerError, Filter, Group, JobId, NewJob, Outcome, Parent, Policy, Reason, Replay, Scope, State, Unique, UniqueMode};
+use longshore_base::{Code, Name};
+
+/// A job that died of an error of that group.
+async fn letter(c: &Case, job: NewJob, fingerprint: &str) -> JobId {
+    let lease = c.run(job).await;
+    c.ack(&lease, Outcome::Dead { reason: Reason::Fatal, error: error(fingerprint) }).await;
+    lease.job.id
+}
+
+async fn groups(c: &Case) -> Vec<Group> {
+    let mut groups = c.broker.groups(&Scope::All, Some(&c.queue)).await.expect("groups");
+    groups.sort_by(|a, b| (&a.fingerprint, &a.kind, &a.tenant).cmp(&(&b.fingerprint, &b.kind, &b.tenant)));
+    groups
+}
+
+async fn replay(c: &Case, id: JobId, new_id: JobId) -> Result<JobId, BrokerError> {
+    only(c.broker.replay(&Scope::All, vec![Replay { id, new_id, args: None }]).await?)
+}
+
+/// Letters are grouped by fingerprint, tenant and kind, with count, sample, first and last.
+pub async fn q5_retry_and_dead_are_grouped_by_fingerprint(c: &Case) {
+    for _ in 0..3 {
+        letter(c, c.job(), "alpha").await;
+    }
+    letter(c, c.job(), "beta").await;
+    letter(c, NewJob { kind: Name::literal(OTHER), ..c.job() }, "alpha").await;
+    letter(c, NewJob { tenant: Name::literal("two"), ..c.job() }, "alpha").await;
+    let lease = c.running().await;
+    c.ack(&lease, retry(LONG)).await;
+    let told: Vec<_> = groups(c).await;
+    assert_eq!(
+        told.iter().map(|g| (g.fingerprint.as_str(), g.count)).collect::<Vec<_>>(),
+        [("alpha", 3), ("alpha", 1), ("alpha", 1), ("beta", 1)]
+    );
+    for group in &told {
+        assert_eq!((group.sample.fingerprint.as_str(), &group.queue), (group.fingerprint.as_str(), &c.queue));
+        assert!(group.first_at <= group.last_at && group.last_at <= c.now().await);
+    }
+    let own = c.broker.groups(&Scope::Tenant(Name::literal("two")), Some(&c.queue)).await.expect("groups");
+    assert_eq!(only(own).tenant, Name::literal("two"));
+    let every = c.broker.groups(&Scope::All, None).await.expect("groups");
+    assert_eq!(every.iter().filter(|g| g.queue == c.queue).count(), 4);
+}
+
+/// A replay makes a new job with everything but the counters, and names both ways.
+pub async fn q3_ended_replay_makes_a_new_job(c: &Case) {
+    let new = NewJob {
+        client: Some(Name::literal("acme")),
+        lane_key: "k".into(),
+        priority: crate::Priority::new(8).expect("at most 9"),
+        tags: vec![Name::literal("t")],
+        policy: Policy { attempts_max: 3, ..Policy::default() },
+        ..c.job()
+    };
+    let old = letter(c, new.clone(), "alpha").await;
+    let id = replay(c, old, c.id()).await.expect("replayed");
+    let (job, was) = (c.get(id).await, c.get(old).await);
+    assert_eq!((job.state, job.counters, job.replay_of), (State::Ready, crate::Counters::default(), Some(old)));
+    assert_eq!((job.client, job.lane_key, job.priority, job.tags), (new.client, new.lane_key, new.priority, new.tags));
+    assert_eq!((job.args.get(), job.policy, job.kind), (new.args.get(), new.policy, new.kind));
+    assert!(job.history.is_empty() && job.output.is_none() && job.reason.is_none());
+    assert_eq!((was.state, was.replays), (State::Dead, vec![id]));
+    c.ack(&c.one().await, complete()).await;
+}
+
+/// The letter leaves the dead index, the counts and the groups.
+pub async fn q3_ended_replay_takes_the_letter_out_of_the_counts(c: &Case) {
+    let old = letter(c, c.job(), "alpha").await;
+    let kept = letter(c, c.job(), "alpha").await;
+    replay(c, old, c.id()).await.expect("replayed");
+    assert_eq!(only(groups(c).await).count, 1);
+    assert_eq!(c.broker.stats(&Scope::All, &c.queue).await.expect("stats").dead, 1);
+    let filter = Filter { queue: Some(c.queue.clone()), state: Some(State::Dead), ..Filter::default() };
+    let page = c.broker.list(&Scope::All, &filter, 10, None).await.expect("a page");
+    assert_eq!(page.items.iter().map(|job| job.id).collect::<Vec<_>>(), [kept]);
+    replay(c, kept, c.id()).await.expect("replayed");
+    assert!(groups(c).await.is_empty());
+}
+
+/// A repeated call makes one job; a letter is not replayed twice.
+pub async fn q4_repeating_a_replay_makes_one_job(c: &Case) {
+    let old = letter(c, c.job(), "alpha").await;
+    let new = c.id();
+    assert_eq!(replay(c, old, new).await.expect("replayed"), new);
+    assert_eq!(c.unchanged(replay(c, old, new)).await.expect("again"), new);
+    assert!(matches!(c.refused(replay(c, old, c.id())).await, BrokerError::Conflict { .. }));
+    assert_eq!(c.all().await.len(), 2);
+}
+
+/// Only dead jobs are replayed.
+pub async fn q3_ended_replay_of_anything_else_is_refused(c: &Case) {
+    for state in [State::Scheduled, State::Ready, State::Running, State::Retrying, State::Waiting, State::Completed, State::Cancelled] {
+        let (id, _) = c.in_state(state).await;
+        let error = c.refused(replay(c, id, c.id())).await;
+        assert!(matches!(error, BrokerError::Conflict { .. }), "in {state}: {error:?}");
+    }
+    assert!(matches!(c.refused(replay(c, c.id(), c.id())).await, BrokerError::NotFound));
+}
+
+/// A replay onto a taken unique key is a conflict; once the key is free it is not.
+pub async fn q5_unique_taken_refuses_a_replay(c: &Case) {
+    let job = || NewJob { unique: Some(Unique { key: "k".into(), mode: UniqueMode::Keep }), ..c.job() };
+    let old = letter(c, job(), "alpha").await;
+    let holder = c.put(job()).await;
+    assert_eq!(c.refused(replay(c, old, c.id())).await.code(), Code::UniqueTaken);
+    c.cancel(holder).await.expect("cancelled");
+    let id = replay(c, old, c.id()).await.expect("replayed");
+    assert_eq!(c.enqueue(job()).await.id, id, "the replay holds the key now");
+}
+
+/// The replay of a child inherits its parent and its key there.
+pub async fn q3_ended_replay_inherits_the_parent_key(c: &Case) {
+    let parent = c.put(NewJob { wait: Some(super::for_signal("go")), kind: c.own("parent"), ..c.job() }).await;
+    let link = Parent { id: parent, key: "child".into() };
+    let old = letter(c, NewJob { id: link.child_id(c.home), parent: Some(link.clone()), ..c.job() }, "alpha").await;
+    let id = replay(c, old, c.id()).await.expect("replayed");
+    assert_eq!(c.get(id).await.parent, Some(link));
+    c.ack(&c.one().await, Outcome::Complete { output: Some(args("second try")) }).await;
+    c.until("the parent knows the replay's end", async || {
+        let children = c.broker.inbox(parent).await.expect("an inbox").children;
+        children.iter().any(|child| child.id == id && child.outcome.as_ref().is_some_and(|o| o.state == State::Completed))
+    })
+    .await;
+    assert_eq!(c.broker.inbox(parent).await.expect("an inbox").children.len(), 1, "one key, one child");
+}
+
+/// Other args may be given; a batch is per item.
+pub async fn q3_ended_replay_with_other_args(c: &Case) {
+    let old = letter(c, c.job(), "alpha").await;
+    let (live, _) = c.in_state(State::Ready).await;
+    let batch = vec![Replay { id: live, new_id: c.id(), args: None }, Replay { id: old, new_id: c.id(), args: Some(args("patched")) }];
+    let wanted = batch[1].new_id;
+    let answers = c.broker.replay(&Scope::All, batch).await.expect("an answer");
+    assert!(answers[0].is_err() && answers[1].as_ref().is_ok_and(|id| *id == wanted), "{answers:?}");
+    assert_eq!(c.get(wanted).await.args.get(), args("patched").get());
+    assert_ne!(c.get(old).await.args.get(), args("patched").get());
+}
