@@ -1,18 +1,21 @@
-//! One attempt, top to bottom: decode and run, stopped when it must stop; decide; ack. Panics are caught one layer further
-//! out (`backend.rs`), timeouts, cancels and lost leases arrive as a stop from `heartbeat.rs`.
+//! One attempt, top to bottom: decode and run, panics caught, stopped when it must stop; decide; ack.
+//! Timeouts, cancels and lost leases arrive as a stop from `heartbeat.rs`.
 
 use crate::{
     floor::Floor,
     running::{Running, Stop},
 };
+use futures::FutureExt;
 use longshore_jobs::{Attempted, Context, Failure, Parts, decide};
 use longshore_queue::{Ack, Json};
-use std::sync::Arc;
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, sync::atomic::Ordering, time::Duration};
 use tracing::Instrument;
 
 /// How long a handler that is told to stop may take to end by itself, before its future is dropped.
 pub(crate) const COURTESY: Duration = Duration::from_millis(200);
+
+/// How long the last progress and log lines may take, before the attempt is acked without them.
+const LAST_NOTES: Duration = Duration::from_secs(1);
 
 /// Runs the handler of a leased job, until it returns or has to stop.
 pub(crate) async fn run(job: &Running, floor: &Floor) -> Attempted {
@@ -23,17 +26,23 @@ pub(crate) async fn run(job: &Running, floor: &Floor) -> Attempted {
     let of = &job.lease.job;
     let span = tracing::debug_span!("attempt", job = %of.id, kind = %of.kind, tenant = %of.tenant, run = of.counters.runs);
     let cx = context(job, floor);
-    let returned = async {
-        tokio::select! {
-            biased;
-            returned = floor.catalog.run(&cx) => Some(returned),
-            () = must_stop(job, floor) => None,
-        }
+    let handler = AssertUnwindSafe(floor.catalog.run(&cx)).catch_unwind().instrument(span);
+    let returned = tokio::select! {
+        biased;
+        returned = handler => Some(returned),
+        () = must_stop(job, floor) => None,
     };
-    match returned.instrument(span).await {
-        Some(None) => Attempted::KindUnknown,
-        Some(Some(result)) => came_to(result, job.stop()),
-        None => job.stop().unwrap_or(Stop::Released).attempted(true),
+    if cx.lease_lost() {
+        job.tell_to_stop(Stop::Lost, floor.clock.elapsed());
+    }
+    if job.stop() != Some(Stop::Lost) {
+        let _ = tokio::time::timeout(LAST_NOTES, cx.close()).await;
+    }
+    match returned {
+        Some(Ok(Some(result))) => came_to(result, job.stop()),
+        Some(Ok(None)) => Attempted::KindUnknown,
+        Some(Err(panic)) => Attempted::Panicked(panic_message(panic.as_ref())),
+        None => job.stop().unwrap_or(Stop::Lost).attempted(true),
     }
 }
 
@@ -102,6 +111,13 @@ fn context(job: &Running, floor: &Floor) -> Context {
         clock: floor.clock.clone(),
         random: floor.random.clone(),
         cancelled: job.cancelled.clone(),
-        allow_outbound: Arc::clone(&floor.options.allow_outbound),
+        checker: floor.checker.clone(),
+        outbound: floor.outbound.clone(),
     })
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "the handler panicked without a message".to_owned())
 }

@@ -15,7 +15,6 @@ use apalis_core::{
 use futures::{FutureExt, future::BoxFuture};
 use longshore_jobs::Attempted;
 use std::{
-    any::Any,
     convert::Infallible,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     task::{Context, Poll},
@@ -36,7 +35,7 @@ pub(crate) async fn run(floor: Arc<Floor>, starts: Starts, handlers: Handle) {
         let worker = WorkerBuilder::new(&context)
             .backend(LeasedJobs { floor: floor.clone(), starts: starts.clone() })
             .parallelize(move |attempt| handlers.spawn(attempt))
-            .layer(CatchPanicLayer::with_panic_handler(|panic| PanicError(panic_message(panic.as_ref()))))
+            .layer(CatchPanicLayer::with_panic_handler(|panic| PanicError(attempt::panic_message(panic.as_ref()))))
             .build(Handler(floor.clone()));
         let running = std::panic::AssertUnwindSafe(worker.run()).catch_unwind().boxed();
         tokio::select! {
@@ -154,9 +153,4 @@ fn broken_message(broken: BoxDynError) -> String {
         Ok(panic) => panic.0,
         Err(other) => other.to_string(),
     }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "the handler panicked without a message".to_owned())
 }

@@ -2,7 +2,7 @@
 
 use crate::{options::Options, permits::Permits, queue::Queue, running::Running, watchdog::Watchdog};
 use longshore_base::{Clock, Millis, Name, Random};
-use longshore_jobs::Catalog;
+use longshore_jobs::{Catalog, Checker, Outbound};
 use longshore_queue::{Broker, WorkerState};
 use std::{
     collections::BTreeMap,
@@ -26,6 +26,10 @@ pub(crate) struct Floor {
     pub(crate) kinds: Arc<[Name]>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    /// For the jobs that handlers enqueue.
+    pub(crate) checker: Arc<Checker>,
+    /// For the calls that handlers make.
+    pub(crate) outbound: Outbound,
     pub(crate) started_at: Millis,
     pub(crate) permits: Arc<Permits>,
     /// Served so far; only grows.
@@ -69,6 +73,8 @@ impl Floor {
         Arc::new(Self {
             id: format!("{}-{}-{start:08x}", options.host, std::process::id()),
             kinds: catalog.names(),
+            checker: Arc::new(Checker::new(broker.clone(), clock.clone())),
+            outbound: Outbound::new(options.allow_outbound.clone()),
             started_at: clock.now(),
             permits: Permits::new(options.concurrency),
             queues: RwLock::default(),

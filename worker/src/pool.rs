@@ -83,7 +83,7 @@ struct Leaser {
 impl Leaser {
     async fn run(mut self) {
         let floor = self.floor.clone();
-        let mut patience = Patience::new();
+        let (mut patience, mut spurious) = (Patience::new(), Spurious::default());
         while self.may_lease().await {
             let grant = tokio::select! {
                 grant = floor.permits.acquire(self.queue.seat, LEASE_MOST) => grant,
@@ -97,8 +97,9 @@ impl Leaser {
                     floor.permits.hungry(self.queue.seat, full);
                     if reply.leases.is_empty() {
                         drop(grant);
-                        self.wait(next_due).await;
+                        self.wait(next_due, &mut spurious).await;
                     } else {
+                        spurious = Spurious::default();
                         self.start(reply, asked, grant);
                     }
                 }
@@ -196,14 +197,35 @@ impl Leaser {
     }
 
     /// Waits for a signal or for the next due time.
-    async fn wait(&self, next_due: Option<Duration>) {
+    async fn wait(&self, next_due: Option<Duration>, spurious: &mut Spurious) {
         let floor = &self.floor;
         let most = jittered(SIGNALS_TRUSTED, &*floor.random);
         let wait = next_due.map_or(most, |due| due.min(most)).max(Duration::from_millis(1));
+        let began = floor.clock.elapsed();
         tokio::select! {
             () = floor.broker.wait(&self.queue.name, wait) => {}
-            () = left_active(floor) => {}
+            () = left_active(floor) => return,
         }
+        if let Some(rest) = spurious.rest(floor.clock.elapsed().saturating_sub(began)) {
+            pause(floor, rest).await;
+        }
+    }
+}
+
+/// Signals that lead to nothing, one right after the other: a capped queue, or many workers for few jobs. They may not make a loop
+/// spin.
+#[derive(Default)]
+struct Spurious(u32);
+
+impl Spurious {
+    /// How long to rest after a wait of this length that followed an empty lease.
+    fn rest(&mut self, waited: Duration) -> Option<Duration> {
+        if waited > Duration::from_millis(20) {
+            self.0 = 0;
+            return None;
+        }
+        self.0 += 1;
+        (self.0 > 2).then(|| Duration::from_millis(1 << self.0.min(8)))
     }
 }
 
