@@ -1,0 +1,7 @@
+//! The chores, one file each.
+
+mod advance;
+mod retain;
+
+pub use advance::Advance;
+pub use retain::Retain;

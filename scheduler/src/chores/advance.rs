@@ -1,0 +1,57 @@
+//! advance — moves a queue's time forward: due jobs become ready, those that never started expire, lost leases end, waits time
+//! out, children's ends reach their parents. All of it in the broker's one `tick`.
+
+use crate::{Chore, ChoreError, Done};
+use async_trait::async_trait;
+use longshore_base::Name;
+use longshore_queue::{Broker, TickReport};
+use metrics::{counter, gauge};
+use std::{sync::Arc, time::Duration};
+
+/// See the file's first lines.
+#[derive(Debug)]
+pub struct Advance {
+    broker: Arc<dyn Broker>,
+    every: Duration,
+    lease: Duration,
+}
+
+impl Advance {
+    /// `lease`: how long workers' leases last.
+    #[must_use]
+    pub fn new(broker: Arc<dyn Broker>, every: Duration, lease: Duration) -> Self {
+        Self { broker, every, lease }
+    }
+}
+
+#[async_trait]
+impl Chore for Advance {
+    fn name(&self) -> &'static str {
+        "advance"
+    }
+    fn every(&self) -> Duration {
+        self.every
+    }
+    async fn run(&self, queue: &Name) -> Result<Done, ChoreError> {
+        let report = self.broker.tick(queue, self.lease).await?;
+        tell(queue, &report);
+        Ok(if report.more { Done::More } else { Done::Idle })
+    }
+}
+
+fn tell(queue: &Name, report: &TickReport) {
+    let TickReport { promoted, expired, reaped, timed_out, delivered, more: _, held } = *report;
+    for (what, n) in [("promoted", promoted), ("expired", expired), ("reaped", reaped), ("timed_out", timed_out), ("delivered", delivered)]
+    {
+        if n > 0 {
+            counter!("longshore_tick_jobs_total", "queue" => queue.to_string(), "what" => what).increment(u64::from(n));
+        }
+    }
+    gauge!("longshore_reaping_held", "queue" => queue.to_string()).set(f64::from(u8::from(held)));
+    if reaped > 0 {
+        tracing::warn!(%queue, reaped, "leases were lost; their jobs go on by their kinds' policies");
+    }
+    if held {
+        tracing::debug!(%queue, "reaping is held after a gap, so that workers can come back first");
+    }
+}

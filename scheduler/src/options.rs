@@ -1,0 +1,39 @@
+//! What an operator may choose about a scheduler. `config` has checked it before.
+
+use std::time::Duration;
+
+/// How a scheduler works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// How often each queue's time is moved forward, in milliseconds.
+    pub tick_ms: u64,
+    /// How long workers' leases last, in milliseconds; a queue that was not looked at for half of that holds reaping.
+    pub lease_ms: u64,
+    /// How often each queue is looked through for jobs whose retention is over, in milliseconds.
+    pub retention_ms: u64,
+    /// How long completed and cancelled jobs are kept in their queue unless their kind says otherwise, in milliseconds.
+    pub keep_ms: u64,
+    /// So many completed and cancelled jobs are kept in a queue at most. Dead ones are not trimmed.
+    pub keep_count: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { tick_ms: 500, lease_ms: 15_000, retention_ms: 10_000, keep_ms: 24 * 3_600_000, keep_count: 100_000 }
+    }
+}
+
+impl Options {
+    pub(crate) fn tick(&self) -> Duration {
+        Duration::from_millis(self.tick_ms)
+    }
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms)
+    }
+    pub(crate) fn retention(&self) -> Duration {
+        Duration::from_millis(self.retention_ms)
+    }
+    pub(crate) fn keep(&self) -> Duration {
+        Duration::from_millis(self.keep_ms)
+    }
+}
