@@ -86,6 +86,7 @@ impl Case {
         let number = OPENED.fetch_add(1, Ordering::Relaxed);
         let queue = Name::new(format!("{}-{number}", &name[..name.len().min(100)])).expect("a test's name is a name");
         let home = broker.home(&queue).await.expect("a home");
+        fixture.opened(&queue).await;
         let opened_at = fixture.now().await;
         Self { fixture, broker, queue, home, name: name.into(), random: SystemRandom::new(), opened_at, calls: AtomicU64::new(0) }
     }

@@ -11,6 +11,9 @@ pub trait Fixture: Send + Sync {
     /// The broker.
     fn broker(&self) -> Arc<dyn Broker>;
 
+    /// A case has opened this queue. A fixture that disturbs its server while the case runs learns here where.
+    async fn opened(&self, _queue: &Name) {}
+
     /// Now, by the clock that the broker decides by.
     async fn now(&self) -> Millis;
 

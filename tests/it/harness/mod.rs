@@ -1,5 +1,34 @@
 //! What the tests stand on: servers that die with this process, clocks, a proxy that breaks connections.
+//!
+//! Servers that cases share are started lazily, once for the binary ([`redis::shared`], [`cluster::shared`], [`postgres::shared`]); cases
+//! are apart by queue name. A test that breaks a server starts its own.
 
+pub(crate) mod cluster;
+mod home;
 mod model;
+pub(crate) mod postgres;
+mod process;
+pub(crate) mod proxy;
+pub(crate) mod redis;
 
+pub(crate) use home::folder;
 pub(crate) use model::fresh_model;
+
+use std::time::Duration;
+
+/// Looks again and again, until the condition holds.
+///
+/// # Panics
+/// When it has not come true within `at_most`.
+pub(crate) async fn eventually(what: &str, at_most: Duration, mut holds: impl AsyncFnMut() -> bool) {
+    let looks = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(10));
+        loop {
+            pace.tick().await;
+            if holds().await {
+                return;
+            }
+        }
+    };
+    assert!(tokio::time::timeout(at_most, looks).await.is_ok(), "not within {at_most:?}: {what}");
+}

@@ -1,0 +1,118 @@
+//! Redis servers.
+
+use super::{
+    folder,
+    process::{Server, free_port},
+};
+use redis::{aio::MultiplexedConnection, cmd};
+use std::path::{Path, PathBuf};
+use tokio::sync::OnceCell;
+
+/// A Redis of our own.
+#[derive(Debug)]
+pub(crate) struct Redis {
+    /// Where it listens.
+    pub(crate) port: u16,
+    /// Its data.
+    pub(crate) folder: PathBuf,
+    args: Vec<String>,
+    server: Server,
+}
+
+/// How often a start is tried when somebody takes the port.
+const STARTS: usize = 5;
+
+/// The one that cases share: AOF everysec, noeviction.
+pub(crate) async fn shared() -> &'static Redis {
+    static SHARED: OnceCell<Redis> = OnceCell::const_new();
+    SHARED.get_or_init(|| Redis::start(&["--appendfsync", "everysec"])).await
+}
+
+/// The one that cases share for kinds that need a durable broker: AOF always.
+pub(crate) async fn shared_durable() -> &'static Redis {
+    static SHARED: OnceCell<Redis> = OnceCell::const_new();
+    SHARED.get_or_init(|| Redis::start(&["--appendfsync", "always"])).await
+}
+
+impl Redis {
+    /// Starts one with AOF and noeviction, unless the settings say otherwise.
+    pub(crate) async fn start(settings: &[&str]) -> Self {
+        Self::in_folder(folder("redis"), settings).await
+    }
+
+    /// Starts one on data that may be there.
+    pub(crate) async fn in_folder(folder: PathBuf, settings: &[&str]) -> Self {
+        let mut last = String::new();
+        for _ in 0..STARTS {
+            let port = free_port();
+            let args = arguments(port, &folder, settings);
+            match Server::start(None, "redis-server", &args, "Ready to accept connections").await {
+                Ok(server) => return Self { port, folder, args, server },
+                Err(error) => last = error,
+            }
+        }
+        panic!("{last}");
+    }
+
+    /// Kills it and starts it again on the same port and data.
+    pub(crate) async fn kill_and_restart(&mut self) {
+        self.server.kill();
+        self.server = Server::start(None, "redis-server", &self.args, "Ready to accept connections").await.expect("the port is ours");
+    }
+
+    /// Kills it.
+    pub(crate) fn kill(&self) {
+        self.server.kill();
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// Its address as the broker's setting.
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// A connection that speaks to the server directly.
+    pub(crate) async fn connect(&self) -> MultiplexedConnection {
+        connect(self.port).await
+    }
+}
+
+/// A connection to the server at that port.
+pub(crate) async fn connect(port: u16) -> MultiplexedConnection {
+    let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).expect("an address");
+    let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(std::time::Duration::from_secs(30)));
+    client.get_multiplexed_async_connection_with_config(&config).await.expect("a connection")
+}
+
+/// The server's time in milliseconds.
+pub(crate) async fn time(connection: &mut MultiplexedConnection) -> i64 {
+    let (seconds, micros): (i64, i64) = cmd("TIME").query_async(connection).await.expect("TIME");
+    seconds * 1000 + micros / 1000
+}
+
+fn arguments(port: u16, folder: &Path, settings: &[&str]) -> Vec<String> {
+    let fixed = [
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "yes",
+        "--maxmemory-policy",
+        "noeviction",
+        "--loglevel",
+        "notice",
+        "--daemonize",
+        "no",
+        "--logfile",
+        "",
+        "--enable-debug-command",
+        "local",
+    ];
+    let own = ["--port".to_owned(), port.to_string(), "--dir".to_owned(), folder.display().to_string()];
+    own.into_iter().chain(fixed.into_iter().chain(settings.iter().copied()).map(str::to_owned)).collect()
+}
