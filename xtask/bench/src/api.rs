@@ -1,0 +1,117 @@
+//! The few calls of the HTTP API that a measurement needs.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Jobs per call of the batch route.
+const BATCH: u64 = 1_000;
+/// Callers that enqueue at once.
+const CALLERS: usize = 4;
+/// Tenants that take turns.
+const TENANTS: u64 = 16;
+/// Looks per second at a queue that is being drained.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A running API and its key.
+#[derive(Debug)]
+pub(crate) struct Api {
+    client: Client,
+    url: String,
+    key: String,
+}
+
+impl Api {
+    pub(crate) fn new(ready: &Value) -> Result<Self, String> {
+        let text = |name: &str| ready[name].as_str().map(str::to_owned).ok_or_else(|| format!("the ready line has no {name}: {ready}"));
+        let file = text("key_file")?;
+        let key = std::fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
+        Ok(Self { client: Client::new(), url: text("url")?, key: key.trim().into() })
+    }
+
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, String> {
+        let mut request = self.client.request(method.clone(), format!("{}{path}", self.url)).bearer_auth(&self.key);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.map_err(|error| format!("{method} {path}: {error}"))?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(|error| format!("{method} {path}: {error}"))?;
+        if !status.is_success() {
+            return Err(format!("{method} {path}: {status}: {text}"));
+        }
+        if text.is_empty() {
+            Ok(Value::Null)
+        } else {
+            serde_json::from_str(&text).map_err(|error| format!("{method} {path}: {error}: {text}"))
+        }
+    }
+
+    /// Enqueues `jobs` no-op jobs of about 130 bytes of args for 16 tenants. Answers the durability class that was told.
+    pub(crate) async fn enqueue(&self, queue: &str, jobs: u64) -> Result<String, String> {
+        let batches = stream::iter((0..jobs).step_by(BATCH as usize)).map(|from| async move {
+            let batch: Vec<Value> = (from..jobs.min(from + BATCH)).map(|n| job(queue, n)).collect();
+            let answer = self.call(Method::POST, "/v1/jobs/batch", Some(&json!({ "jobs": batch }))).await?;
+            let results = answer["results"].as_array().cloned().unwrap_or_default();
+            match results.iter().find(|result| !result["error"].is_null()) {
+                Some(refused) => Err(format!("a job was refused: {refused}")),
+                None => Ok(results.first().and_then(|first| first["durability"].as_str()).unwrap_or("").to_owned()),
+            }
+        });
+        let told: Vec<String> = batches.buffer_unordered(CALLERS).try_collect().await?;
+        Ok(told.into_iter().next().unwrap_or_default())
+    }
+
+    /// Waits until so many jobs of the queue are completed, at most five minutes.
+    pub(crate) async fn completed(&self, queue: &str, jobs: u64) -> Result<(), String> {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        let done = async {
+            loop {
+                look.tick().await;
+                let stats = self.call(Method::GET, &format!("/v1/queues/{queue}"), None).await?;
+                if stats["completed"].as_u64().unwrap_or(0) >= jobs {
+                    return Ok(());
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(300), done)
+            .await
+            .unwrap_or_else(|_| Err(format!("{queue} was not drained in five minutes")))
+    }
+
+    /// Waits until so many workers have reported, at most thirty seconds.
+    pub(crate) async fn workers(&self, count: usize) -> Result<(), String> {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        let done = async {
+            loop {
+                look.tick().await;
+                let answer = self.call(Method::GET, "/v1/workers", None).await?;
+                if answer["workers"].as_array().is_some_and(|workers| workers.len() >= count) {
+                    return Ok(());
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), done).await.unwrap_or_else(|_| Err(format!("{count} workers did not report")))
+    }
+}
+
+pub(crate) const fn payload() -> &'static str {
+    "demo.echo with 130 bytes of args, 16 tenants"
+}
+
+fn job(queue: &str, n: u64) -> Value {
+    let args = json!({ "account": format!("account-{:06}", n % 1000), "number": 1_000_000 + n, "text": "x".repeat(78) });
+    json!({ "kind": "demo.echo", "queue": queue, "tenant": format!("tenant-{}", n % TENANTS), "args": args })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn args_are_as_long_as_told() {
+        for n in [0, 999, 49_999] {
+            let bytes = super::job("q", n)["args"].to_string().len();
+            assert!((125..=135).contains(&bytes), "{bytes}");
+        }
+    }
+}

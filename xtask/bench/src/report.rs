@@ -1,0 +1,114 @@
+//! The figures as a table for people and as JSON for programs, with what they depend on.
+
+use crate::{api, measure::Figures};
+use serde::Serialize;
+use std::{fmt::Write, process::Command};
+
+/// Figures, and where they come from.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    commit: String,
+    build: &'static str,
+    machine: Machine,
+    payload: &'static str,
+    results: Vec<Figures>,
+}
+
+#[derive(Debug, Serialize)]
+struct Machine {
+    cpu: String,
+    cores: usize,
+    memory_mb: u64,
+    kernel: String,
+    /// Of the last minute when the report was made: what else ran disturbs the figures.
+    load: String,
+    redis: String,
+}
+
+impl Report {
+    pub(crate) fn new(results: Vec<Figures>) -> Self {
+        let changed = if says("git", &["status", "--porcelain"]).is_empty() { "" } else { " with changes" };
+        Self {
+            commit: format!("{}{changed}", says("git", &["rev-parse", "--short=12", "HEAD"])),
+            build: if cfg!(debug_assertions) { "debug" } else { "release" },
+            machine: Machine::here(),
+            payload: api::payload(),
+            results,
+        }
+    }
+
+    pub(crate) fn table(&self) -> String {
+        let mut table = String::from("| | ");
+        let mut row = |name: &str, cell: &dyn Fn(&Figures) -> String| {
+            let cells: Vec<String> = self.results.iter().map(cell).collect();
+            let _ = writeln!(table, "{name}{} |", cells.join(" | "));
+        };
+        row("", &|of| of.broker.clone());
+        row("|---|", &|_| "---".into());
+        row("| fsync | ", &|of| of.fsync.clone());
+        row("| durability class | ", &|of| of.durability.clone());
+        row("| worker processes | ", &|of| of.worker_processes.to_string());
+        row("| jobs | ", &|of| of.jobs.to_string());
+        row("| enqueue, jobs/s | ", &|of| format!("{:.0}", of.enqueue_per_s));
+        row("| drain, jobs/s | ", &|of| format!("{:.0}", of.drain_per_s));
+        row("| both at once, jobs/s | ", &|of| format!("{:.0}", of.end_to_end_per_s));
+        row("| Redis CPU, µs/job (drain) | ", &|of| number(of.redis_cpu_us_per_job));
+        row("| bytes per waiting job | ", &|of| number(of.bytes_per_waiting_job));
+        row("| pickup p50 / p99 / max, ms | ", &|of| {
+            format!("{:.2} / {:.2} / {:.2}", of.pickup_ms.p50, of.pickup_ms.p99, of.pickup_ms.max)
+        });
+        row("| from call to start p50 / p99, ms | ", &|of| format!("{:.2} / {:.2}", of.call_to_start_ms.p50, of.call_to_start_ms.p99));
+        let machine = &self.machine;
+        let _ = writeln!(
+            table,
+            "\n{} build of {} · {} · {} × {}, {} MB · Linux {} · {} · load {}",
+            self.build,
+            self.commit,
+            self.payload,
+            machine.cores,
+            machine.cpu,
+            machine.memory_mb,
+            machine.kernel,
+            machine.redis,
+            machine.load
+        );
+        table
+    }
+
+    pub(crate) fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"))
+    }
+}
+
+impl Machine {
+    fn here() -> Self {
+        let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+        let field = |text: &str, name: &str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(name))
+                .map(|rest| rest.trim_start_matches([' ', '\t', ':']).to_owned())
+                .unwrap_or_default()
+        };
+        let kilobytes = field(&read("/proc/meminfo"), "MemTotal");
+        Self {
+            cpu: field(&read("/proc/cpuinfo"), "model name"),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_mb: kilobytes.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) / 1024,
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
+            redis: says("redis-server", &["--version"])
+                .split(' ')
+                .find_map(|word| word.strip_prefix("v="))
+                .map_or("no Redis".into(), |v| format!("Redis {v}")),
+        }
+    }
+}
+
+fn says(program: &str, args: &[&str]) -> String {
+    let out = Command::new(program).args(args).output();
+    out.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default()
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".into(), |value| format!("{value:.1}"))
+}
