@@ -3,7 +3,7 @@
 
 use longshore::{
     Context, Failure, Kind,
-    schemars::{self, JsonSchema},
+    schemars::JsonSchema,
     serde::{Deserialize, Serialize},
 };
 

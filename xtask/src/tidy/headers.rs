@@ -1,4 +1,5 @@
 //! Every Rust file begins with what it is for (`//!`), every script and statement file with a comment that says the same.
+//! A module's `tests.rs` says it by its name.
 
 use super::tree::{Fault, Tree};
 
@@ -10,7 +11,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Fault> {
     for (extension, allowed) in FIRST {
         for file in tree.with(extension) {
             let first = file.text.lines().next().unwrap_or_default();
-            if !allowed.iter().any(|begin| first.starts_with(begin)) {
+            if !file.path.ends_with("/tests.rs") && !allowed.iter().any(|begin| first.starts_with(begin)) {
                 faults.push(file.fault(1, format!("the first line should say what this file is for, with `{}`", allowed[0].trim())));
             }
         }
@@ -27,6 +28,7 @@ mod tests {
         let tree = Tree::of(&[
             ("a/src/lib.rs", "//! a — the first.\n"),
             ("a/src/b.rs", "use std::fmt;\n"),
+            ("a/src/b/tests.rs", "use super::*;\n"),
             ("a/x.sql", "select 1;\n"),
             ("a/y.sql", "-- y: all of them.\nselect 1;\n"),
         ]);

@@ -10,6 +10,7 @@ mod kinds;
 mod leftovers;
 mod length;
 mod lints;
+mod metrics;
 mod pasted;
 mod places;
 mod scripts;
@@ -37,6 +38,7 @@ const RULES: &[Rule] = &[
     ("scripts: a Lua script has a signature", scripts::check),
     ("pasted: no block of Lua stands twice", pasted::check),
     ("error pages: one page per code, one code per page", error_pages::check),
+    ("metrics: each is told in docs/operating.md", metrics::check),
     ("length: no file over 500 lines without a reason", length::check),
     ("dead: no file that nothing reaches", dead::check),
     ("words: a job is called a job", words::check),
