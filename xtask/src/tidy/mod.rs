@@ -5,6 +5,7 @@ mod arrows;
 mod changelog;
 mod dead;
 mod error_pages;
+mod functions;
 mod headers;
 mod kinds;
 mod leftovers;
@@ -40,6 +41,7 @@ const RULES: &[Rule] = &[
     ("error pages: one page per code, one code per page", error_pages::check),
     ("metrics: each is told in docs/operating.md", metrics::check),
     ("length: no file over 500 lines without a reason", length::check),
+    ("functions: none over 70 lines", functions::check),
     ("dead: no file that nothing reaches", dead::check),
     ("words: a job is called a job", words::check),
     ("leftovers: nothing is left for later", leftovers::check),
