@@ -1,0 +1,282 @@
+//! From checked requests to jobs in their queues, so that no repeat makes a second job: ids are made before the first call and kept
+//! over its repeats, and an Idempotency-Key makes them the same over repeats of the whole request.
+
+use crate::{
+    auth::Principal,
+    body::shaped,
+    calls::{Deadline, Repeat},
+    problem::Problem,
+    state::Api,
+    time::Time,
+};
+use axum::http::HeaderMap;
+use longshore_base::{Code, Millis, Name};
+use longshore_jobs::{FieldFault, JobRequest, RequestError};
+use longshore_queue::{Begun, BrokerError, Enqueued, NewJob, Priority, Unique, UniqueMode};
+use serde::Deserialize;
+use serde_json::Value;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// A job to be enqueued.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewJob)]
+pub(crate) struct EnqueueBody {
+    /// Which kind of work; see /v1/kinds.
+    #[schema(schema_with = crate::view::name)]
+    kind: Name,
+    /// What it is called with; checked against the kind's schema.
+    #[schema(value_type = Value)]
+    args: Value,
+    /// Absent: the kind's queue.
+    #[schema(schema_with = crate::view::name)]
+    queue: Option<Name>,
+    /// Only an operator's key may name another tenant than its own; absent is `default` there.
+    #[schema(schema_with = crate::view::name)]
+    tenant: Option<Name>,
+    /// For which of the tenant's clients; a label.
+    #[schema(schema_with = crate::view::name)]
+    client: Option<Name>,
+    /// 9 first; 5 when absent.
+    #[schema(nullable = false, minimum = 0, maximum = 9)]
+    priority: Option<u8>,
+    /// When it may start: from 24 hours back to ten years ahead.
+    #[schema(schema_with = crate::view::time)]
+    run_at: Option<Time>,
+    /// How long until it may start; instead of run_at.
+    #[schema(nullable = false, minimum = 0)]
+    delay_ms: Option<u64>,
+    /// Keeps a second job with the same key away.
+    #[schema(nullable = false, inline)]
+    unique: Option<UniqueBody>,
+    /// The attempt that is this many and fails makes the job dead; absent: the kind's.
+    #[schema(nullable = false, minimum = 1, maximum = 1000)]
+    attempts_max: Option<u16>,
+    /// An attempt is stopped after this long; absent: the kind's.
+    #[schema(nullable = false, minimum = 1, maximum = 604_800_000)]
+    timeout_ms: Option<u64>,
+    /// Cancelled if it has not started by then.
+    #[schema(schema_with = crate::view::time)]
+    expires_at: Option<Time>,
+    /// Labels for filters.
+    #[schema(schema_with = crate::view::names)]
+    #[serde(default)]
+    tags: Vec<Name>,
+}
+shaped!(EnqueueBody);
+
+/// The key is one per (queue, tenant, kind).
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Unique)]
+struct UniqueBody {
+    /// At most 256 bytes.
+    #[schema(min_length = 1, max_length = 256)]
+    key: String,
+    #[schema(inline)]
+    mode: Mode,
+    /// With throttle: how long the first one is answered.
+    #[schema(nullable = false, minimum = 1)]
+    window_ms: Option<u64>,
+    /// With replace: how far after its creation the due time may be pushed; absent: 24 hours.
+    #[schema(nullable = false, minimum = 1)]
+    wait_max_ms: Option<u64>,
+}
+
+/// keep: the first is answered until it ends · keep_until_started: until it starts · replace: the newest args replace those of a job
+/// that has not started · throttle: one per window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Mode {
+    Keep,
+    KeepUntilStarted,
+    Replace,
+    Throttle,
+}
+
+impl EnqueueBody {
+    /// What the checker is asked, or the faults that a schema cannot see.
+    pub(crate) fn request(self, caller: &Principal) -> Result<JobRequest, Vec<FieldFault>> {
+        let mut faults = Vec::new();
+        let tenant = caller.tenant(self.tenant).map_err(|fault| faults.push(fault)).ok();
+        let unique = self.unique.and_then(|unique| unique.checked(&mut faults));
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(JobRequest {
+            kind: Some(self.kind),
+            args: self.args,
+            queue: self.queue,
+            tenant,
+            client: self.client,
+            priority: self.priority.and_then(Priority::new),
+            run_at: self.run_at.map(|time| time.0),
+            delay: self.delay_ms.map(Duration::from_millis),
+            unique,
+            attempts_max: self.attempts_max,
+            timeout_ms: self.timeout_ms,
+            expires_at: self.expires_at.map(|time| time.0),
+            tags: self.tags,
+            parent: None,
+        })
+    }
+}
+
+impl UniqueBody {
+    fn checked(self, faults: &mut Vec<FieldFault>) -> Option<Unique> {
+        let before = faults.len();
+        let mut only = |field: &str, there: bool, with: Mode, word: &str| {
+            if there && self.mode != with {
+                faults.push(FieldFault::new(format!("/unique/{field}"), "the field does not go with this mode", format!("mode {word}")));
+            }
+        };
+        only("window_ms", self.window_ms.is_some(), Mode::Throttle, "throttle");
+        only("wait_max_ms", self.wait_max_ms.is_some(), Mode::Replace, "replace");
+        let mode = match (self.mode, self.window_ms) {
+            (Mode::Keep, _) => UniqueMode::Keep,
+            (Mode::KeepUntilStarted, _) => UniqueMode::KeepUntilStarted,
+            (Mode::Replace, _) => UniqueMode::Replace { wait_max: self.wait_max_ms.map(Duration::from_millis) },
+            (Mode::Throttle, Some(window)) => UniqueMode::Throttle { window: Duration::from_millis(window) },
+            (Mode::Throttle, None) => {
+                faults.push(FieldFault::new("/unique/window_ms", "the field is missing", "with mode throttle: at least 1"));
+                return None;
+            }
+        };
+        (faults.len() == before).then_some(Unique { key: self.key, mode })
+    }
+}
+
+/// One request's way in.
+#[derive(Debug)]
+pub(crate) struct Intake<'a> {
+    api: &'a Api,
+    deadline: Deadline,
+    /// Set when the request has an Idempotency-Key.
+    key: Option<Key>,
+}
+
+#[derive(Debug)]
+struct Key {
+    tenant: Name,
+    key: String,
+    seed: [u8; 16],
+    at: Millis,
+}
+
+/// How a request goes on.
+#[derive(Debug)]
+pub(crate) enum Begin<'a> {
+    /// It is new, or was not finished.
+    Go(Intake<'a>),
+    /// It was answered before, with this body.
+    Answered(String),
+}
+
+impl<'a> Intake<'a> {
+    /// Begins a request; `hash` tells its body from others.
+    pub(crate) async fn begin(api: &'a Api, caller: &Principal, headers: &HeaderMap, hash: &[u8; 32]) -> Result<Begin<'a>, Problem> {
+        let deadline = api.deadline();
+        let Some(key) = idempotency_key(headers)? else { return Ok(Begin::Go(Self { api, deadline, key: None })) };
+        let (tenant, prefix) = caller.keyspace();
+        let (key, now) = (format!("{prefix}{key}"), api.clock.now());
+        let mut seed = [0; 16];
+        api.random.fill(&mut seed);
+        let begun = api.call(deadline, Repeat::Write, || api.broker.begin(&tenant, &key, hash, &seed, now)).await;
+        // Until it is begun nothing can have been enqueued: to the caller, nothing was sent.
+        match begun.map_err(|error: BrokerError| match error {
+            BrokerError::OutcomeUnknown(text) => BrokerError::Unavailable(text),
+            other => other,
+        })? {
+            Begun::Answered(answer) => Ok(Begin::Answered(answer)),
+            Begun::Conflict => Err(Problem::new(Code::IdempotencyConflict)),
+            Begun::Run { seed, at } => Ok(Begin::Go(Self { api, deadline, key: Some(Key { tenant, key, seed, at }) })),
+        }
+    }
+
+    /// The job that the `index`-th item of the request asks for.
+    pub(crate) async fn check(&self, index: usize, request: JobRequest) -> Result<NewJob, Problem> {
+        let (api, key) = (self.api, self.key.as_ref());
+        let checked = match key {
+            None => api.call(self.deadline, Repeat::Read, || api.checker.check(request.clone(), &*api.random)).await,
+            Some(key) => {
+                let seed = [key.seed.as_slice(), &index.to_be_bytes()].concat();
+                api.call(self.deadline, Repeat::Read, || api.checker.check_derived(request.clone(), key.at, &seed)).await
+            }
+        };
+        Ok(checked.map_err(|error: RequestError| error)?)
+    }
+
+    /// Enqueues, repeating what is not settled until the deadline. In the order of `jobs`.
+    pub(crate) async fn enqueue(&self, jobs: Vec<NewJob>) -> Vec<Result<Enqueued, Problem>> {
+        let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+        let mut settled: Vec<Option<Result<Enqueued, BrokerError>>> = jobs.iter().map(|_| None).collect();
+        let mut sent = vec![false; jobs.len()];
+        let mut open: Vec<(usize, NewJob)> = jobs.into_iter().enumerate().collect();
+        for round in 0.. {
+            if open.is_empty() {
+                break;
+            }
+            let answers = self.send(open.iter().map(|(_, job)| job.clone()).collect()).await;
+            let mut again = Vec::new();
+            for ((at, job), answer) in open.into_iter().zip(answers) {
+                sent[at] |= matches!(answer, Err(BrokerError::OutcomeUnknown(_)));
+                let transient = matches!(answer, Err(BrokerError::Unavailable(_) | BrokerError::OutcomeUnknown(_) | BrokerError::Moving));
+                if transient {
+                    again.push((at, job));
+                }
+                settled[at] = Some(answer);
+            }
+            open = again;
+            if !open.is_empty() && !self.api.pause(round, self.deadline).await {
+                break;
+            }
+        }
+        let problem = |at: usize, error: BrokerError| {
+            let unknown = sent[at] && error.is_transient();
+            Problem::from(if unknown { BrokerError::OutcomeUnknown(error.to_string()) } else { error }).ids([ids[at]])
+        };
+        // An id is this request's own, so a job that is there under it is no duplicate, but this request's earlier try.
+        let own = |at: usize, done: Enqueued| Enqueued { duplicate: done.id != ids[at], ..done };
+        let item = |(at, answer): (usize, Option<Result<Enqueued, BrokerError>>)| match answer {
+            Some(Ok(done)) => Ok(own(at, done)),
+            Some(Err(error)) => Err(problem(at, error)),
+            None => Err(Problem::new(Code::Unavailable)),
+        };
+        settled.into_iter().enumerate().map(item).collect()
+    }
+
+    /// One call; a failure of the whole is a failure of each.
+    async fn send(&self, jobs: Vec<NewJob>) -> Vec<Result<Enqueued, BrokerError>> {
+        let count = jobs.len();
+        let all = |error: BrokerError| (0..count).map(|_| Err(error.clone())).collect();
+        match tokio::time::timeout(self.api.left(self.deadline), self.api.broker.enqueue(jobs)).await {
+            Ok(Ok(answers)) => answers,
+            Ok(Err(error)) => all(error),
+            Err(_) => all(BrokerError::OutcomeUnknown("no answer before the deadline".into())),
+        }
+    }
+
+    /// Keeps the answer for repeats. If that fails, a repeat finds the jobs by their ids and answers the same.
+    pub(crate) async fn finish(&self, answer: &str) {
+        let Some(key) = &self.key else { return };
+        let broker = &self.api.broker;
+        let kept = self.api.call(self.deadline, Repeat::Write, || broker.finish(&key.tenant, &key.key, answer)).await;
+        if let Err(error) = kept {
+            let error: BrokerError = error;
+            tracing::warn!(%error, "the answer of a request with an Idempotency-Key could not be kept");
+        }
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    const ALLOWED: &str = "1 to 200 visible ASCII characters, once";
+    let mut given = headers.get_all("idempotency-key").iter();
+    let Some(value) = given.next() else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    let fit = (1..=200).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    if !fit || given.next().is_some() {
+        return Err(Problem::fault("/Idempotency-Key", "the header is not allowed like this", ALLOWED));
+    }
+    Ok(Some(text.to_owned()))
+}

@@ -1,0 +1,83 @@
+//! Pages of jobs, and a job's log lines.
+
+use super::{
+    find,
+    shapes::{JobList, Line, Logs},
+};
+use crate::{
+    auth::Principal,
+    calls::Repeat,
+    params::{NoParams, Params, PathId},
+    problem::Problem,
+    state::Api,
+    time::Time,
+    view::JobView,
+};
+use axum::{Json, extract::State};
+use longshore_base::Scope;
+use longshore_queue::{BrokerError, Filter, State as JobState};
+use std::sync::Arc;
+
+/// List jobs
+///
+/// Cheap by state and queue; other filters look at a bounded number of jobs, so a page may hold fewer than `limit` and still have a cursor.
+#[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(
+        ("queue" = Option<String>, Query), ("state" = Option<String>, Query), ("tenant" = Option<String>, Query),
+        ("client" = Option<String>, Query), ("kind" = Option<String>, Query), ("tag" = Option<String>, Query),
+        ("limit" = Option<usize>, Query, description = "1..=1000, 100 when absent"), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "A page", body = JobList)))]
+pub(crate) async fn list(State(api): State<Arc<Api>>, caller: Principal, mut params: Params) -> Result<Json<JobList>, Problem> {
+    let filter = Filter {
+        queue: params.name("queue"),
+        state: params.read("state", &JobState::ALL.map(JobState::as_str).join(", "), JobState::parse),
+        tenant: params.name("tenant"),
+        client: params.name("client"),
+        kind: params.name("kind"),
+        tag: params.name("tag"),
+    };
+    let limit = params.read("limit", "1..=1000", |text| text.parse::<usize>().ok().filter(|n| (1..=1000).contains(n))).unwrap_or(100);
+    let mut cursor = params.text("cursor");
+    if let (Some(tenant), Scope::Tenant(own)) = (&filter.tenant, caller.scope())
+        && *tenant != own
+    {
+        params.fault("tenant", format!("this key may not name the tenant `{tenant}`"), own.as_str());
+    }
+    params.finish()?;
+
+    // In steps: whole jobs are large, and a page of a thousand must not have to fit into memory at its worst.
+    let (scope, deadline, mut page) = (caller.scope(), api.deadline(), JobList::default());
+    let mut bytes = 0;
+    for _ in 0..limit.div_ceil(STEP) {
+        let n = STEP.min(limit - page.items.len());
+        let step = api.call(deadline, Repeat::Read, || api.broker.list(&scope, &filter, n, cursor.as_deref())).await;
+        let step = step.map_err(|error: BrokerError| error)?;
+        bytes += step.items.iter().map(|job| job.args.get().len() + job.output.as_ref().map_or(0, |o| o.get().len())).sum::<usize>();
+        page.scanned += step.scanned;
+        page.items.extend(step.items.into_iter().map(JobView::from));
+        cursor = step.cursor;
+        if cursor.is_none() || page.items.len() >= limit || bytes > PAGE_BYTES {
+            break;
+        }
+    }
+    page.cursor = cursor;
+    Ok(Json(page))
+}
+
+/// Jobs are asked for so many at a time.
+const STEP: usize = 100;
+/// A page that has grown beyond this is ended early; its cursor goes on.
+const PAGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Read a job's log lines
+#[utoipa::path(get, path = "/v1/jobs/{id}/logs", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, description = "Oldest first", body = Logs)))]
+pub(crate) async fn logs(State(api): State<Arc<Api>>, caller: Principal, PathId(id): PathId, _: NoParams) -> Result<Json<Logs>, Problem> {
+    let (scope, deadline) = (caller.scope(), api.deadline());
+    let lines = match api.call(deadline, Repeat::Read, || api.broker.logs(&scope, id)).await {
+        // The history keeps no log lines, but the job is known.
+        Err(BrokerError::NotFound) => find(&api, &scope, deadline, id).await.map(|_| Vec::new())?,
+        other => other?,
+    };
+    let line = |line: longshore_queue::LogLine| Line { at: Time(line.at), level: line.level, message: line.message };
+    Ok(Json(Logs { logs: lines.into_iter().map(line).collect() }))
+}

@@ -1,0 +1,86 @@
+//! Prometheus' text: what the broker knows, which is the same on every node, and what this process counts.
+
+use crate::{auth::Operator, params::NoParams, state::Api};
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use futures::{StreamExt, stream};
+use longshore_base::Scope;
+use longshore_queue::{Broker, BrokerError, QueueStats, State as JobState};
+use std::{fmt::Write, sync::Arc, time::Duration};
+
+/// How long the broker may take; its part is left out then.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// Queues asked for at once.
+const AT_ONCE: usize = 8;
+
+/// Metrics
+///
+/// Needs an operator's key here; `--metrics-listen` serves the same without one.
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain")))]
+pub(crate) async fn metrics(State(api): State<Arc<Api>>, _: Operator, _: NoParams) -> Response {
+    let mut text = api.own_metrics.as_ref().map_or_else(String::new, |own| own());
+    text += &broker_metrics(&*api.broker).await;
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+/// What the broker tells, for `/metrics` of every role. `longshore_broker_up` is 0 when it does not answer, and nothing else is said.
+pub async fn broker_metrics(broker: &dyn Broker) -> String {
+    let answer = tokio::time::timeout(ANSWER_MAX, all_stats(broker)).await;
+    let stats = answer.map_err(|_| BrokerError::Unavailable("no answer".into())).flatten();
+    let mut text = String::new();
+    metric(&mut text, "longshore_broker_up", "gauge", "Whether the broker answers.", [(String::new(), u64::from(stats.is_ok()))]);
+    match stats {
+        Ok(stats) => told(&mut text, &stats),
+        Err(error) => tracing::warn!(%error, "the broker's metrics are left out"),
+    }
+    text
+}
+
+async fn all_stats(broker: &dyn Broker) -> Result<Vec<QueueStats>, BrokerError> {
+    let mut names = broker.queues().await?;
+    names.sort();
+    let asked = stream::iter(names).map(|name| async move { broker.stats(&Scope::All, &name).await }).buffered(AT_ONCE);
+    asked.collect::<Vec<_>>().await.into_iter().collect()
+}
+
+fn told(text: &mut String, stats: &[QueueStats]) {
+    let queue = |s: &QueueStats| format!("{{queue=\"{}\"}}", s.name);
+    let by_state =
+        stats.iter().flat_map(|s| JobState::ALL.map(|state| (format!("{{queue=\"{}\",state=\"{state}\"}}", s.name), count(s, state))));
+    metric(text, "longshore_queue_jobs", "gauge", "Jobs by queue and state.", by_state);
+    let oldest = stats.iter().map(|s| (queue(s), s.oldest_ready_ms.unwrap_or(0)));
+    metric(text, "longshore_queue_oldest_ready_ms", "gauge", "Age of the oldest ready job.", oldest);
+    let slots = stats.iter().filter_map(|s| Some((queue(s), s.slots?.into())));
+    metric(text, "longshore_queue_slots", "gauge", "How many jobs may run at once; absent: no cap.", slots);
+    let workers = stats.iter().map(|s| (queue(s), s.workers.into()));
+    metric(text, "longshore_queue_workers", "gauge", "Live workers that serve the queue.", workers);
+    let paused = stats.iter().map(|s| (queue(s), s.paused.is_some().into()));
+    metric(text, "longshore_queue_paused", "gauge", "Whether the queue is paused.", paused);
+    let lost = stats.iter().map(|s| s.lease_lost).sum();
+    metric(text, "longshore_lease_lost_total", "counter", "Late writes that were refused, over all queues.", [(String::new(), lost)]);
+}
+
+fn count(stats: &QueueStats, state: JobState) -> u64 {
+    match state {
+        JobState::Scheduled => stats.scheduled,
+        JobState::Ready => stats.ready,
+        JobState::Running => stats.running,
+        JobState::Retrying => stats.retrying,
+        JobState::Waiting => stats.waiting,
+        JobState::Completed => stats.completed,
+        JobState::Cancelled => stats.cancelled,
+        JobState::Dead => stats.dead,
+    }
+}
+
+/// One metric with all its samples. Names of queues need no escape: their alphabet has nothing that does.
+fn metric(text: &mut String, name: &str, kind: &str, help: &str, samples: impl IntoIterator<Item = (String, u64)>) {
+    // Writing to a String cannot fail.
+    writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}").ok();
+    for (labels, value) in samples {
+        writeln!(text, "{name}{labels} {value}").ok();
+    }
+}

@@ -1,0 +1,49 @@
+//! The one table of routes: axum serves it and OpenAPI is made of it, so neither can know a route that the other does not.
+
+use crate::{ApiState, auth, envelope, health, jobs, keys, kinds, metrics, openapi, pages, queues, state::Api, workers};
+use axum::{Router, middleware::from_fn_with_state};
+use longshore_store::KeyRing;
+use std::sync::Arc;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The API as a service. [`crate::serve`] puts it behind a listener.
+pub fn router(state: ApiState) -> Router {
+    let (router, document) = table().split_for_parts();
+    let keys = KeyRing::new(state.store.clone(), Arc::clone(&state.clock));
+    let api = Arc::new(Api { state, keys, document: openapi::Document::new(document) });
+    router
+        .layer(from_fn_with_state(Arc::clone(&api), auth::authenticate))
+        .layer(from_fn_with_state(Arc::clone(&api), envelope::envelope))
+        .with_state(api)
+}
+
+/// Every route.
+pub(crate) fn table() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(jobs::create, jobs::list))
+        .routes(routes!(jobs::create_batch))
+        .routes(routes!(jobs::get, jobs::edit))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(jobs::logs))
+        .routes(routes!(queues::list))
+        .routes(routes!(queues::get))
+        .routes(routes!(queues::pause))
+        .routes(routes!(queues::resume))
+        .routes(routes!(queues::scale))
+        .routes(routes!(kinds::list))
+        .routes(routes!(kinds::get, kinds::put))
+        .routes(routes!(workers::list))
+        .routes(routes!(workers::quiet))
+        .routes(routes!(workers::resume))
+        .routes(routes!(workers::drain))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(openapi::document))
+        .routes(routes!(pages::home))
+        .routes(routes!(pages::docs))
+        .routes(routes!(pages::error))
+}
