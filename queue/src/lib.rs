@@ -13,6 +13,7 @@ mod kind;
 #[cfg(feature = "conformance")]
 pub mod model;
 mod report;
+mod sqlite;
 mod state;
 mod wait;
 
@@ -30,6 +31,7 @@ pub use report::{
     BeatReply, Command, ExtendReply, Fault, Group, Health, LogLine, Note, Pause, QueueStats, Rule, Saves, ServedQueue, TickReport,
     WorkerReport, WorkerState,
 };
+pub use sqlite::{SqliteBroker, SqliteOptions};
 pub use state::{MOVES, Move, State};
 pub use wait::{Child, ChildOutcome, Delivered, Delivery, Inbox, Signal, Wait, WaitOn, WaitPolicy, Woken};
 

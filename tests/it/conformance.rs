@@ -3,3 +3,7 @@
 mod model {
     longshore_queue::broker_conformance!(crate::harness::fresh_model());
 }
+
+mod sqlite {
+    longshore_queue::broker_conformance!(crate::harness::fresh_sqlite());
+}

@@ -10,9 +10,11 @@ pub(crate) mod postgres;
 mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
+mod sqlite;
 
 pub(crate) use home::folder;
 pub(crate) use model::fresh_model;
+pub(crate) use sqlite::fresh_sqlite;
 
 use std::time::Duration;
 

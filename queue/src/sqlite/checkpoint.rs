@@ -1,0 +1,42 @@
+//! Folding the write-ahead log into the file, off the commit path: a thread of its own does it passively; only when the log has
+//! grown too long for that, the writer folds the rest between two groups.
+
+use super::writer::Order;
+use rusqlite::Connection;
+use std::{sync::mpsc::Receiver, time::Duration};
+use tokio::sync::mpsc::WeakSender;
+
+/// Folded at least this often while anything was written.
+const EVERY: Duration = Duration::from_secs(5);
+/// A log of more pages (4 KiB each) is folded by the writer, so that it starts again from its beginning.
+const PAGES_MAX: i64 = 16_384;
+
+/// Until the writer, who holds the other end of `pokes`, is gone.
+pub(super) fn run(connection: &Connection, pokes: &Receiver<()>, orders: &WeakSender<Order>) {
+    loop {
+        match pokes.recv_timeout(EVERY) {
+            Ok(()) | Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return,
+        }
+        match pass(connection, "PRAGMA wal_checkpoint(PASSIVE)") {
+            Ok(pages) if pages > PAGES_MAX => {
+                if let Some(orders) = orders.upgrade() {
+                    // A full channel means that the writer is busy; the next round asks again.
+                    drop(orders.try_send(Order::Fold));
+                }
+            }
+            Ok(_) => {}
+            Err(fault) => tracing::warn!(%fault, "the log of the queue file could not be folded; it grows until it can"),
+        }
+    }
+}
+
+/// Everything, now. Readers that still look at old pages are waited for; then the next commit begins a new log.
+pub(super) fn fold(connection: &Connection) -> rusqlite::Result<()> {
+    pass(connection, "PRAGMA wal_checkpoint(RESTART)").map(drop)
+}
+
+/// Answers how many pages the log has.
+fn pass(connection: &Connection, pragma: &str) -> rusqlite::Result<i64> {
+    connection.prepare_cached(pragma)?.query_row([], |row| row.get(1))
+}

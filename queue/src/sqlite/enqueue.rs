@@ -1,0 +1,219 @@
+//! – → Scheduled, Ready or Waiting; or the job that is there already. The id first, then the unique key, then the job.
+
+use super::{
+    codec::{self, Body, after},
+    deliver, row,
+    row::{NEVER, Row},
+    tx::{READY, SCHEDULED, Tx, WAITING},
+    unique,
+};
+use crate::{BrokerError, Counters, Due, Enqueued, JobId, KEY_MAX, Keep, NewJob, PAYLOAD_MAX};
+use longshore_base::{Code, Millis};
+use rusqlite::params;
+use std::collections::HashMap;
+
+type Result<T> = std::result::Result<T, BrokerError>;
+
+/// Numbers of lanes that a batch has met, by (queue, tenant, kind, key).
+#[derive(Debug, Default)]
+struct Lanes {
+    turns: HashMap<(u16, String), i64>,
+    lanes: HashMap<(i64, String, String), i64>,
+}
+
+/// Puts a batch into its queues, item by item.
+pub(super) fn enqueue(tx: &mut Tx<'_>, jobs: Vec<NewJob>, homes: &HashMap<String, u16>) -> Result<Vec<Result<Enqueued>>> {
+    let mut lanes = Lanes::default();
+    let mut answers = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let answer = match refusal(&job, homes) {
+            Some(refused) => Err(refused),
+            None => Ok(put(tx, &mut lanes, job)?),
+        };
+        answers.push(answer);
+        deliver::drain(tx)?;
+    }
+    Ok(answers)
+}
+
+fn refusal(job: &NewJob, homes: &HashMap<String, u16>) -> Option<BrokerError> {
+    let conflict = |code, detail: String| Some(BrokerError::Conflict { code, detail });
+    if homes.get(job.queue.as_str()) != Some(&job.id.home().0) {
+        return Some(BrokerError::Refused(format!("{} was not made for the queue {}", job.id, job.queue)));
+    }
+    let size = job.args.get().len();
+    if size > PAYLOAD_MAX {
+        return conflict(Code::ArgsTooLarge, format!("args of {size} bytes; at most {PAYLOAD_MAX} are kept"));
+    }
+    let key = job.unique.as_ref().map_or(0, |unique| unique.key.len()).max(job.lane_key.len());
+    if key > KEY_MAX {
+        return conflict(Code::RequestInvalid, format!("a key of {key} bytes; at most {KEY_MAX} are kept"));
+    }
+    None
+}
+
+fn put(tx: &mut Tx<'_>, lanes: &mut Lanes, new: NewJob) -> Result<Enqueued> {
+    if let Some(there) = known(tx, new.id, new.unique.is_some())? {
+        return Ok(there);
+    }
+    let turn = lanes.turn(tx, &new)?;
+    if let Some(unique) = &new.unique
+        && let Some(holder) = unique::holder(tx, turn, new.kind.as_str(), &unique.key)?
+        && let Some(met) = unique::meet(tx, holder, &new)?
+    {
+        return Ok(met);
+    }
+    insert(tx, lanes, new)
+}
+
+fn known(tx: &Tx<'_>, id: JobId, unique: bool) -> Result<Option<Enqueued>> {
+    let there = |id: JobId, state: u8| Enqueued { id, state: row::state(state), duplicate: true };
+    if let Some(state) = tx.db.one("enqueue.state", [id.as_bytes()], |row| row.get::<_, u8>(0))? {
+        return Ok(Some(there(id, state)));
+    }
+    if !unique {
+        return Ok(None);
+    }
+    let merged = tx.db.one("enqueue.merged", [id.as_bytes()], |row| Ok((row.get::<_, [u8; 16]>(0)?, row.get(1)?)))?;
+    Ok(merged.map(|(id, state)| there(JobId::from_bytes(id), state)))
+}
+
+/// A new job with `new`'s id; its unique key, if it has one, is its own from now on.
+pub(super) fn insert_one(tx: &mut Tx<'_>, new: NewJob) -> Result<Enqueued> {
+    insert(tx, &mut Lanes::default(), new)
+}
+
+fn insert(tx: &mut Tx<'_>, lanes: &mut Lanes, new: NewJob) -> Result<Enqueued> {
+    let turn = lanes.turn(tx, &new)?;
+    let lane = lanes.lane(tx, turn, &new)?;
+    let due = due_at(tx.now, new.due);
+    let run_at = (due > tx.now).then_some(due);
+    let body = Body::of(&new, run_at).pack()?;
+    let (state, due_at) = match &new.wait {
+        Some(wait) => (WAITING, Some(wait.timeout.map_or(NEVER, |timeout| after(tx.now, timeout).min(NEVER - 1)))),
+        None => (if run_at.is_some() { SCHEDULED } else { READY }, run_at),
+    };
+    let wait = new.wait.as_ref().map(codec::pack).transpose()?;
+    let job = Row {
+        seq: 0,
+        id: new.id,
+        queue: new.id.home().0,
+        turn,
+        lane,
+        state,
+        rank: 9 - new.priority.get(),
+        suspect: false,
+        due_at,
+        ready_at: (state == READY).then_some(tx.now),
+        expires_at: new.expires_at,
+        created_at: tx.now,
+        started_at: None,
+        ended_at: None,
+        counters: Counters::default(),
+        attempts_max: new.policy.attempts_max,
+        crashes_max: new.policy.crashes_max,
+        repeatable: new.policy.repeatable,
+        prune_after: new.policy.keep.map(|keep| match keep {
+            Keep::None => super::purge::LIFE_MIN_MS,
+            Keep::Ms(ms) => i64::try_from(ms).unwrap_or(i64::MAX),
+        }),
+        prune_at: None,
+        token: None,
+        worker: None,
+        call: None,
+        lease_until: None,
+        cancel: false,
+        prev_token: None,
+        prev_state: None,
+        revision: 0,
+        unique_mode: new.unique.as_ref().map(|unique| codec::mode(unique.mode)),
+        unique_key: new.unique.as_ref().map(|unique| unique.key.clone()),
+        parent: new.parent.as_ref().map(|parent| parent.id),
+        woken: None,
+        events: 0,
+        fingerprint: None,
+        reason: None,
+        wait,
+        output: None,
+        settled: false,
+    };
+    write(tx, job, &new, &body)
+}
+
+fn write(tx: &mut Tx<'_>, mut job: Row, new: &NewJob, body: &[u8]) -> Result<Enqueued> {
+    let written = tx.db.exec(
+        "enqueue.job",
+        params![
+            job.id.as_bytes(),
+            job.queue,
+            job.turn,
+            job.lane,
+            job.state,
+            job.rank,
+            job.due_at,
+            job.ready_at,
+            job.expires_at,
+            job.created_at,
+            job.attempts_max,
+            job.crashes_max,
+            job.repeatable,
+            job.prune_after,
+            job.unique_key,
+            job.unique_mode,
+            job.parent.as_ref().map(JobId::as_bytes),
+            job.woken,
+            job.wait,
+        ],
+    )?;
+    if written != 1 {
+        return Err(BrokerError::Corrupt(format!("{} is there and is not", job.id)));
+    }
+    job.seq = tx.db.0.last_insert_rowid();
+    tx.db.exec("enqueue.body", params![job.seq, body, new.args.get()])?;
+    if let Some(unique) = &new.unique {
+        unique::take(tx, job.turn, new.kind.as_str(), unique, job.id)?;
+    }
+    tx.born(&job);
+    if job.state == WAITING {
+        deliver::look(tx, &mut job)?;
+    }
+    Ok(Enqueued { id: job.id, state: job.state(), duplicate: false })
+}
+
+impl Lanes {
+    fn turn(&mut self, tx: &Tx<'_>, new: &NewJob) -> Result<i64> {
+        let (queue, tenant) = (new.id.home().0, new.tenant.as_str());
+        if let Some(turn) = self.turns.get(&(queue, tenant.to_owned())) {
+            return Ok(*turn);
+        }
+        let turn = match tx.db.one("enqueue.turn", params![queue, tenant], |row| row.get(0))? {
+            Some(turn) => turn,
+            None => tx.db.must("enqueue.new_turn", params![queue, tenant], |row| row.get(0))?,
+        };
+        self.turns.insert((queue, tenant.to_owned()), turn);
+        Ok(turn)
+    }
+
+    fn lane(&mut self, tx: &Tx<'_>, turn: i64, new: &NewJob) -> Result<i64> {
+        let (kind, key) = (new.kind.as_str(), new.lane_key.as_str());
+        let place = (turn, kind.to_owned(), key.to_owned());
+        if let Some(lane) = self.lanes.get(&place) {
+            return Ok(*lane);
+        }
+        let lane = match tx.db.one("enqueue.lane", params![turn, kind, key], |row| row.get(0))? {
+            Some(lane) => lane,
+            None => tx.db.must("enqueue.new_lane", params![new.id.home().0, turn, kind, key], |row| row.get(0))?,
+        };
+        self.lanes.insert(place, lane);
+        Ok(lane)
+    }
+}
+
+/// When a job with this wish is due.
+pub(super) fn due_at(now: Millis, due: Due) -> Millis {
+    match due {
+        Due::Now => now,
+        Due::In(wait) => after(now, wait).min(NEVER - 1),
+        Due::At(time) => time.min(NEVER - 1),
+    }
+}

@@ -1,0 +1,160 @@
+//! The embedded broker: one SQLite file, one process. Read `broker.rs` for the calls, `writer.rs` for how they are committed,
+//! `sql/schema/` for what is kept; a transition is one Rust file and the `.sql` file of the same name.
+//!
+//! One thread writes, in groups; readers look at snapshots. Workers live in this process, so a lease, its extension and a note
+//! need no fsync of their own, and whatever was leased before a start is reaped by the first tick after it.
+
+mod ack;
+mod around;
+mod broker;
+mod cancel;
+mod checkpoint;
+mod codec;
+mod db;
+mod deliver;
+mod edit;
+mod end;
+mod enqueue;
+mod error;
+mod extend;
+mod lease;
+mod list;
+mod note;
+mod open;
+mod pick;
+mod purge;
+mod readers;
+mod replay;
+mod row;
+mod signals;
+mod sql;
+mod stats;
+mod tick;
+mod tx;
+mod unique;
+mod workers;
+mod writer;
+
+use self::{
+    readers::Readers,
+    signals::Signals,
+    tx::Tx,
+    writer::{Call, Order, Writer},
+};
+use crate::{BrokerError, Home};
+use longshore_base::{Clock, Name, Random};
+use rusqlite::OpenFlags;
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    thread::JoinHandle,
+};
+use tokio::sync::mpsc;
+
+type Result<T> = std::result::Result<T, BrokerError>;
+
+/// How to open the file.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// The file; made with its folder if it is not there. Beside it lie its log (`-wal`, `-shm`) and the lock of its owner (`.lock`).
+    pub path: PathBuf,
+    /// The broker's time: it decides about leases and due times.
+    pub clock: Arc<dyn Clock>,
+    /// Jitter comes from here.
+    pub random: Arc<dyn Random>,
+    /// Connections that read at most at once.
+    pub readers: usize,
+}
+
+impl SqliteOptions {
+    /// With four readers.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self { path: path.into(), clock, random, readers: 4 }
+    }
+}
+
+/// Jobs at rest in a SQLite file that this process owns.
+#[derive(Debug)]
+pub struct SqliteBroker {
+    path: PathBuf,
+    clock: Arc<dyn Clock>,
+    /// Taken when the broker is dropped, which ends the writer.
+    orders: Mutex<Option<mpsc::Sender<Order>>>,
+    readers: Arc<Readers>,
+    signals: Arc<Signals>,
+    /// Every queue: nobody but our writer adds one.
+    homes: Arc<RwLock<HashMap<Name, Home>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    _owner: open::Owner,
+}
+
+impl SqliteBroker {
+    /// Opens the file, makes it if it is not there, brings an older one forward, and starts the writer.
+    ///
+    /// # Errors
+    /// [`BrokerError::Locked`] when another process owns it; [`BrokerError::Refused`] when it cannot be made, read or written, is no
+    /// database or of a newer version; [`BrokerError::Full`] when the disk is full.
+    pub fn open(options: SqliteOptions) -> Result<Arc<Self>> {
+        let SqliteOptions { path, clock, random, readers } = options;
+        let owner = open::own(&path)?;
+        let connection = open::writer(&path, clock.now())?;
+        let folder = open::connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let homes = Arc::new(RwLock::new(list::homes(db::Db(&connection))?));
+        let (orders, taken) = mpsc::channel(writer::WAITING_MAX);
+        let (poke, pokes) = std::sync::mpsc::sync_channel(1);
+        let signals = Arc::new(Signals::default());
+        let writer = Writer { connection, clock: Arc::clone(&clock), random, signals: Arc::clone(&signals), poke, full: true, changes: 0 };
+        let weak = orders.downgrade();
+        let threads = vec![
+            spawn("queue-writer", move || writer.run(taken))?,
+            spawn("queue-checkpoint", move || checkpoint::run(&folder, &pokes, &weak))?,
+        ];
+        Ok(Arc::new(Self {
+            readers: Readers::new(path.clone(), readers),
+            path,
+            clock,
+            orders: Mutex::new(Some(orders)),
+            signals,
+            homes,
+            threads: Mutex::new(threads),
+            _owner: owner,
+        }))
+    }
+
+    /// Sends a call to the writer. `durable`: its commit reaches the disk before the answer.
+    async fn write<T, F>(&self, durable: bool, run: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        let stopped = || BrokerError::Unavailable("the writer of the queue file has stopped".to_owned());
+        let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(stopped)?;
+        let (call, answer) = Call::new(durable, run);
+        orders.send(Order::Call(call)).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| BrokerError::OutcomeUnknown("the writer of the queue file stopped before it answered".to_owned()))?
+    }
+
+    /// The home of a queue that exists.
+    fn known(&self, queue: &Name) -> Option<Home> {
+        self.homes.read().unwrap_or_else(PoisonError::into_inner).get(queue).copied()
+    }
+}
+
+impl Drop for SqliteBroker {
+    /// Ends the writer after the calls that it has, then folds the log.
+    fn drop(&mut self) {
+        drop(self.orders.lock().unwrap_or_else(PoisonError::into_inner).take());
+        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the queue file ended with a panic");
+            }
+        }
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+    spawned.map_err(|fault| BrokerError::Refused(format!("the thread {name} cannot be started: {fault}")))
+}

@@ -1,0 +1,137 @@
+//! Opening the file: one owner, checked, migrated.
+
+use super::{sql, sql::SCHEMA};
+use crate::BrokerError;
+use longshore_base::Millis;
+use rusqlite::{Connection, OpenFlags};
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+type Result<T> = std::result::Result<T, BrokerError>;
+
+/// Statements that a connection keeps prepared; more than there are.
+const PREPARED_MAX: usize = 256;
+/// Readers and the checkpointer touch each other for moments only.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The ownership of the file; the operating system frees it with the process, however that ends.
+#[derive(Debug)]
+pub(super) struct Owner {
+    _lock: File,
+}
+
+/// Takes the ownership and writes our process id where the next one looks for it.
+pub(super) fn own(path: &Path) -> Result<Owner> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|fault| refused("the folder of the queue file cannot be made", folder, &fault))?;
+    }
+    let beside = beside(path, ".lock");
+    let mut lock = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&beside)
+        .map_err(|fault| refused("the lock beside the queue file cannot be opened", &beside, &fault))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(locked(path, &mut lock)),
+        Err(TryLockError::Error(fault)) => return Err(refused("the queue file cannot be locked", &beside, &fault)),
+    }
+    let told = lock.set_len(0).and_then(|()| lock.seek(SeekFrom::Start(0))).and_then(|_| writeln!(lock, "{}", std::process::id()));
+    told.map_err(|fault| refused("the lock beside the queue file cannot be written", &beside, &fault))?;
+    Ok(Owner { _lock: lock })
+}
+
+/// The writer's connection, on a checked and migrated file.
+pub(super) fn writer(path: &Path, now: Millis) -> Result<Connection> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let opened = prepare(&connection, now);
+    opened.map_err(|fault| match fault {
+        BrokerError::Refused(why) => BrokerError::Refused(format!("{}: {why}", path.display())),
+        BrokerError::Corrupt(why) => BrokerError::Corrupt(format!("{}: {why}", path.display())),
+        other => other,
+    })?;
+    Ok(connection)
+}
+
+/// A connection that only reads.
+pub(super) fn reader(path: &Path) -> Result<Connection> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.execute_batch("PRAGMA query_only=ON")?;
+    Ok(connection)
+}
+
+/// The log's path.
+pub(super) fn log(path: &Path) -> PathBuf {
+    beside(path, "-wal")
+}
+
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|fault| refused("the queue file cannot be opened", path, &fault))?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED_MAX);
+    connection.execute_batch("PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000; PRAGMA wal_autocheckpoint=0")?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection, now: Millis) -> Result<()> {
+    let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(BrokerError::Refused(format!("the file cannot keep a write-ahead log (journal mode {mode}); use a local disk")));
+    }
+    connection.execute_batch("PRAGMA synchronous=FULL")?;
+    migrate(connection)?;
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    connection.execute(sql::sql("around.orphans"), [now])?;
+    connection.execute(sql::sql("around.fresh_start"), [now])?;
+    connection.execute_batch("COMMIT")?;
+    Ok(())
+}
+
+/// Brings an older file forward, each version in a transaction of its own; a newer file is refused.
+fn migrate(connection: &Connection) -> Result<()> {
+    let has: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let knows = SCHEMA.len();
+    if has > knows {
+        let why = format!("the queue file is of version {has}, this binary knows versions up to {knows}; start a newer binary");
+        return Err(BrokerError::Refused(why));
+    }
+    for (at, step) in SCHEMA.iter().enumerate().skip(has) {
+        connection.execute_batch(&format!("BEGIN IMMEDIATE;\n{step}\nPRAGMA user_version={};\nCOMMIT;", at + 1)).inspect_err(|_| {
+            if !connection.is_autocommit() {
+                drop(connection.execute_batch("ROLLBACK"));
+            }
+        })?;
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn locked(path: &Path, lock: &mut File) -> BrokerError {
+    let mut pid = String::new();
+    drop(lock.read_to_string(&mut pid));
+    let owner = match pid.trim() {
+        "" => "another process".to_owned(),
+        pid => format!("process {pid}"),
+    };
+    BrokerError::Locked(format!(
+        "{} is owned by {owner}: one process owns a SQLite queue. Use that process through its API, stop it first, or use Redis for \
+         several processes.",
+        path.display()
+    ))
+}
+
+fn refused(what: &str, path: &Path, fault: &dyn std::fmt::Display) -> BrokerError {
+    BrokerError::Refused(format!("{what}: {}: {fault}", path.display()))
+}

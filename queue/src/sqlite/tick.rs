@@ -1,0 +1,122 @@
+//! Time moves forward: due, expired, timed out, lost; and rows whose time is over.
+
+use super::{
+    ack, deliver, end, row,
+    row::Row,
+    tx::{CANCELLED, DEAD, READY, RETRYING, Tx, WAITING},
+    workers,
+};
+use crate::{BrokerError, EventKind, Reason, TickReport};
+use longshore_base::Millis;
+use rusqlite::params;
+use std::time::Duration;
+
+type Result<T> = std::result::Result<T, BrokerError>;
+
+/// Jobs of each sort that one call moves; more are left to the next.
+pub(super) const BATCH: usize = 500;
+/// The first retry after a crash comes within this time.
+const CRASH_DELAY_MS: u64 = 1_000;
+/// A silent worker's remembered reply is kept this long.
+const LEASERS_MS: Millis = 24 * 3_600_000;
+
+/// One tick of a queue. `lease_ms` is how long leases last here.
+pub(super) fn tick(tx: &mut Tx<'_>, queue: u16, lease_ms: Millis) -> Result<TickReport> {
+    let held = see(tx, queue, lease_ms)?;
+    let (promoted, timed_out, due_left) = promote(tx, queue)?;
+    let (expired, expiring_left) = expire(tx, queue)?;
+    let mut report = TickReport { promoted, timed_out, expired, held, more: due_left || expiring_left, ..TickReport::default() };
+    if !held {
+        let lost = tx.db.all("tick.lost", params![queue, tx.now, BATCH], Row::read)?;
+        report.more |= lost.len() == BATCH;
+        for mut job in lost {
+            lose(tx, &mut job)?;
+            report.delivered += deliver::drain(tx)?;
+            report.reaped += 1;
+        }
+    }
+    sweep(tx)?;
+    Ok(report)
+}
+
+/// Notices gaps of the clock: a jump or an outage holds reaping for one lease; after a jump back no lease lasts longer than one from now.
+fn see(tx: &Tx<'_>, queue: u16, lease_ms: Millis) -> Result<bool> {
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<Millis>>(0)?, row.get::<_, Millis>(1)?));
+    let (last, mut hold) = tx.db.must("tick.seen", [queue], read)?;
+    let last = last.unwrap_or(tx.now);
+    if tx.now - last > lease_ms / 2 || tx.now < last {
+        hold = tx.now + lease_ms;
+        tracing::warn!(queue, gap_ms = tx.now - last, "the clock jumped or nobody ticked; lost leases are not ended for one lease");
+    }
+    if tx.now < last {
+        tx.db.exec("tick.clamp", params![queue, tx.now + lease_ms])?;
+    }
+    tx.db.exec("tick.see", params![queue, tx.now, hold])?;
+    Ok(tx.now < hold)
+}
+
+/// Due jobs enter their lanes, waits that ran out end. Answers how many of each, and whether more are due.
+pub(super) fn promote(tx: &mut Tx<'_>, queue: u16) -> Result<(u32, u32, bool)> {
+    let due = tx.db.all("tick.due", params![queue, tx.now, BATCH], Row::read)?;
+    let (mut promoted, mut timed_out, more) = (0, 0, due.len() == BATCH);
+    for mut job in due {
+        if job.state == WAITING {
+            deliver::time_out(tx, &mut job)?;
+            deliver::drain(tx)?;
+            timed_out += 1;
+        } else {
+            tx.shift(&mut job, READY);
+            job.put(tx.db)?;
+            promoted += 1;
+        }
+    }
+    Ok((promoted, timed_out, more))
+}
+
+/// Jobs that have not started in time are cancelled.
+pub(super) fn expire(tx: &mut Tx<'_>, queue: u16) -> Result<(u32, bool)> {
+    let late = tx.db.all("tick.expiring", params![queue, tx.now, BATCH], Row::read)?;
+    let (n, more) = (late.len(), late.len() == BATCH);
+    for mut job in late {
+        job.note(tx.db, tx.now, EventKind::Expired, None, None)?;
+        end::end(tx, &mut job, CANCELLED, Some(Reason::Expired), None)?;
+        deliver::drain(tx)?;
+    }
+    Ok((u32::try_from(n).unwrap_or(u32::MAX), more))
+}
+
+/// The lease is lost: the policy that was frozen into the job decides.
+fn lose(tx: &mut Tx<'_>, job: &mut Row) -> Result<()> {
+    let worker = job.worker.map(|worker| tx.db.one("job.worker", [worker], |row| row.get::<_, String>(0))).transpose()?.flatten();
+    let (cancelled, counters) = (job.cancel, &mut job.counters);
+    counters.crashes = counters.crashes.saturating_add(1);
+    counters.crashes_in_row = counters.crashes_in_row.saturating_add(1);
+    let in_row = counters.crashes_in_row;
+    job.note(tx.db, tx.now, EventKind::Crashed, worker.as_deref(), None)?;
+    job.woken = None;
+    if !job.repeatable {
+        end::end(tx, job, DEAD, Some(Reason::OutcomeUnknown), None)
+    } else if cancelled {
+        end::end(tx, job, CANCELLED, Some(Reason::Cancelled), None)
+    } else if in_row >= job.crashes_max {
+        end::end(tx, job, DEAD, Some(Reason::Crashed), None)
+    } else {
+        let (body, _) = row::body(tx.db, job.seq)?;
+        let (base, max) = body.backoff_ms;
+        let grown = base.saturating_mul(1_u64.checked_shl(u32::from(in_row)).unwrap_or(u64::MAX)).min(max);
+        let bound = if in_row <= 1 { CRASH_DELAY_MS } else { grown };
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a wait")]
+        let wait = (bound as f64 * tx.random.unit()) as u64;
+        ack::rest(tx, job, RETRYING, Duration::from_millis(wait))
+    }
+}
+
+/// Rows whose time is over, whichever queue they belong to.
+fn sweep(tx: &mut Tx<'_>) -> Result<()> {
+    workers::silence(tx)?;
+    tx.db.exec("tick.dead_workers", [tx.now])?;
+    tx.db.exec("tick.forget_leasers", [tx.now - LEASERS_MS])?;
+    tx.db.exec("tick.forget_idempotency", [tx.now])?;
+    tx.db.exec("unique.sweep", [tx.now])?;
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! What a writing call works with: the connection, the time, and the tally of what it did, written once at its end.
+
+use super::{
+    db::Db,
+    row::{self, NEVER, REPLAYED, Row},
+    signals::Touched,
+};
+use crate::{BrokerError, Delivery, JobId};
+use longshore_base::{Millis, Random};
+use rusqlite::{Connection, params};
+use std::collections::{BTreeMap, VecDeque};
+
+type Result<T> = std::result::Result<T, BrokerError>;
+
+/// The numbers of the states in their column.
+pub(super) const SCHEDULED: u8 = 0;
+pub(super) const READY: u8 = 1;
+pub(super) const RUNNING: u8 = 2;
+pub(super) const RETRYING: u8 = 3;
+pub(super) const WAITING: u8 = 4;
+pub(super) const COMPLETED: u8 = 5;
+pub(super) const CANCELLED: u8 = 6;
+pub(super) const DEAD: u8 = 7;
+
+/// One call inside the writer's transaction. When it fails, its savepoint is rolled back and nothing of this is kept.
+#[derive(Debug)]
+pub(super) struct Tx<'c> {
+    pub(super) db: Db<'c>,
+    /// The broker's time, read once per call.
+    pub(super) now: Millis,
+    pub(super) random: &'c dyn Random,
+    /// Set by a call whose effects must survive a power cut although calls of its sort need not.
+    pub(super) durable: bool,
+    /// Whom to wake after the commit.
+    pub(super) touched: Touched,
+    /// Told after each job, in the same transaction: parent and child live in one file.
+    pub(super) outbox: VecDeque<Delivery>,
+    /// Children of a cancelled job.
+    pub(super) cancels: VecDeque<JobId>,
+    lanes: BTreeMap<i64, LaneTally>,
+    turns: BTreeMap<i64, TurnTally>,
+    running: BTreeMap<u16, i64>,
+}
+
+#[derive(Debug, Default)]
+struct LaneTally {
+    ready: i64,
+    jobs: i64,
+}
+
+#[derive(Debug, Default)]
+struct TurnTally {
+    open: i64,
+    states: [i64; 8],
+}
+
+impl<'c> Tx<'c> {
+    pub(super) fn new(connection: &'c Connection, now: Millis, random: &'c dyn Random, watched: bool) -> Self {
+        Self {
+            db: Db(connection),
+            now,
+            random,
+            durable: false,
+            touched: Touched::new(watched),
+            outbox: VecDeque::new(),
+            cancels: VecDeque::new(),
+            lanes: BTreeMap::new(),
+            turns: BTreeMap::new(),
+            running: BTreeMap::new(),
+        }
+    }
+
+    /// Counts a new job of `row.state`.
+    pub(super) fn born(&mut self, job: &Row) {
+        self.lanes.entry(job.lane).or_default().jobs += 1;
+        self.count(job.turn, job.lane, job.queue, job.state, 1);
+        self.announce(job);
+    }
+
+    /// Counts a removed job.
+    pub(super) fn gone(&mut self, job: &Row) {
+        self.lanes.entry(job.lane).or_default().jobs -= 1;
+        self.count(job.turn, job.lane, job.queue, job.state, -1);
+        self.touched.job(job.id);
+    }
+
+    /// Moves a job to `to`, with what every such move brings; the caller writes the row.
+    pub(super) fn shift(&mut self, job: &mut Row, to: u8) {
+        self.count(job.turn, job.lane, job.queue, job.state, -1);
+        if job.state == RUNNING && to != RUNNING {
+            (job.prev_token, job.prev_state) = (job.token, None);
+            (job.token, job.worker, job.call, job.lease_until) = (None, None, None, None);
+            job.cancel = false;
+            if job.suspect {
+                // Its worker may take another suspect now.
+                self.touched.queue(job.queue);
+            }
+        }
+        job.state = to;
+        if job.settled {
+            job.prev_state = Some(to);
+        }
+        self.count(job.turn, job.lane, job.queue, to, 1);
+        job.ready_at = (to == READY).then_some(self.now);
+        job.suspect = job.counters.crashes_in_row > 0 && job.counters.crashes_in_row + 1 >= job.crashes_max && job.is_live();
+        if to != WAITING {
+            job.wait = None;
+        }
+        if matches!(to, READY | RUNNING | COMPLETED | CANCELLED | DEAD | REPLAYED) {
+            job.due_at = None;
+        }
+        self.announce(job);
+    }
+
+    /// A job that stays Ready changed its place in its lane.
+    pub(super) fn moved(&mut self, job: &Row) {
+        self.lanes.entry(job.lane).or_default();
+        self.announce(job);
+    }
+
+    /// A set-wise lease took `n` jobs of this lane; their rows are written already.
+    pub(super) fn taken(&mut self, turn: i64, lane: i64, queue: u16, n: i64) {
+        self.count(turn, lane, queue, READY, -n);
+        self.count(turn, lane, queue, RUNNING, n);
+    }
+
+    /// Lanes of this tenant were opened (or, below zero, closed) by a gate.
+    pub(super) fn opened(&mut self, turn: i64, lanes: i64) {
+        self.turns.entry(turn).or_default().open += lanes;
+    }
+
+    fn announce(&mut self, job: &Row) {
+        self.touched.job(job.id);
+        if job.state == READY || job.due_at.is_some_and(|due| due != NEVER) {
+            self.touched.queue(job.queue);
+        }
+    }
+
+    fn count(&mut self, turn: i64, lane: i64, queue: u16, state: u8, n: i64) {
+        if let Some(count) = self.turns.entry(turn).or_default().states.get_mut(usize::from(state)) {
+            *count += n;
+        }
+        if state == READY {
+            self.lanes.entry(lane).or_default().ready += n;
+        }
+        if state == RUNNING {
+            *self.running.entry(queue).or_default() += n;
+        }
+    }
+
+    /// Writes the tally. Called before a call reads counts or lanes again, and at its end.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        for (lane, tally) in std::mem::take(&mut self.lanes) {
+            let read =
+                |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?));
+            let (turn, ready, parked, jobs) = self.db.must("tally.lane", params![lane, tally.ready, tally.jobs], read)?;
+            if parked == 0 {
+                let (is, was) = (ready > 0, ready - tally.ready > 0);
+                self.turns.entry(turn).or_default().open += i64::from(is) - i64::from(was);
+            }
+            if jobs == 0 && tally.jobs < 0 {
+                self.db.exec("tally.drop_lane", [lane])?;
+            }
+        }
+        for (turn, TurnTally { open, states }) in std::mem::take(&mut self.turns) {
+            let [a, b, c, d, e, f, g, h] = states;
+            if open != 0 || states != [0; 8] {
+                self.db.exec("tally.turn", params![turn, open, a, b, c, d, e, f, g, h])?;
+            }
+        }
+        for (queue, n) in std::mem::take(&mut self.running) {
+            let capped = if n == 0 { None } else { self.db.one("tally.queue", params![queue, n], |row| row.get::<_, bool>(0))? };
+            if n < 0 && capped == Some(true) {
+                // Under a cap, a job that ended lets another one start.
+                self.touched.queue(queue);
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a refused late write.
+    pub(super) fn lease_lost(&self, queue: u16, n: usize) -> Result<()> {
+        self.db.exec("tally.refused", params![queue, i64::try_from(n).unwrap_or(i64::MAX)])?;
+        Ok(())
+    }
+
+    /// The running job of `id` if `token` is its current one; otherwise the late write is counted and refused.
+    pub(super) fn fenced(&self, id: JobId, token: crate::Token) -> Result<Result<Row>> {
+        let found = row::find(self.db, id)?;
+        match found {
+            Some(job) if job.state == RUNNING && job.token == i64::try_from(token.0).ok() => Ok(Ok(job)),
+            _ => {
+                self.lease_lost(id.home().0, 1)?;
+                Ok(Err(BrokerError::LeaseLost))
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The SQLite broker as a fixture: a file of its own in a folder that goes with it, by a clock that the case moves.
+
+use async_trait::async_trait;
+use longshore_base::{Clock, ManualClock, Millis, Name, SeededRandom};
+use longshore_queue::{Broker, SqliteBroker, SqliteOptions, conformance::Fixture};
+use rusqlite::{Connection, types::Value};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+struct Sqlite {
+    broker: Arc<SqliteBroker>,
+    clock: ManualClock,
+    file: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+/// A broker on an empty file.
+pub(crate) async fn fresh_sqlite() -> Arc<dyn Fixture> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, clock) = (folder.path().join("queue.db"), ManualClock::at(1_800_000_000_000));
+    let options = SqliteOptions::new(&file, Arc::new(clock.clone()), SeededRandom::new(1));
+    let broker = SqliteBroker::open(options).expect("a fresh file opens");
+    Arc::new(Sqlite { broker, clock, file, _folder: folder })
+}
+
+#[async_trait]
+impl Fixture for Sqlite {
+    fn broker(&self) -> Arc<dyn Broker> {
+        self.broker.clone()
+    }
+    async fn now(&self) -> Millis {
+        self.clock.now()
+    }
+    async fn pass(&self, by: Duration) {
+        self.clock.advance(by);
+        tokio::task::yield_now().await;
+    }
+    /// Every row of every table: the file belongs to one case.
+    async fn snapshot(&self, _queue: &Name) -> String {
+        let file = Connection::open(&self.file).expect("the file opens for a look");
+        let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('refusals', 'meta') ORDER BY name";
+        let tables = rows(&file, tables);
+        tables.iter().map(|table| format!("{table}\n{}\n", rows(&file, &format!("SELECT * FROM {table}")).join("\n"))).collect()
+    }
+    async fn durable(&self) -> Arc<dyn Fixture> {
+        fresh_sqlite().await
+    }
+}
+
+/// Each row as text, its columns with their names; without the time that a queue or a worker was last seen.
+fn rows(file: &Connection, query: &str) -> Vec<String> {
+    let mut statement = file.prepare(query).expect("a query");
+    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let line = |row: &rusqlite::Row<'_>| {
+        let mut line = Vec::new();
+        for (at, name) in names.iter().enumerate().filter(|(_, name)| !matches!(name.as_str(), "last_seen" | "hold_until" | "seen_at")) {
+            let text = match row.get::<_, Value>(at)? {
+                Value::Null => continue,
+                Value::Integer(n) => n.to_string(),
+                Value::Real(n) => n.to_string(),
+                Value::Text(text) if names.len() == 1 => return Ok(text),
+                Value::Text(text) => format!("{text:?}"),
+                Value::Blob(bytes) => hex::encode(bytes),
+            };
+            line.push(format!("{name}={text}"));
+        }
+        Ok(line.join(" "))
+    };
+    statement.query_map([], line).expect("rows").map(|row| row.expect("a row")).collect()
+}
