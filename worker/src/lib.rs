@@ -24,3 +24,6 @@ mod worker;
 pub use drain::Drained;
 pub use options::{Options, Queues};
 pub use worker::{Status, Worker};
+
+#[cfg(test)]
+mod tests;
