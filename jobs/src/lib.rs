@@ -11,6 +11,8 @@ mod kind;
 mod kinds;
 mod outbound;
 mod request;
+#[cfg(test)]
+mod testing;
 
 pub use backoff::backoff;
 pub use catalog::Catalog;
