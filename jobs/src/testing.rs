@@ -73,12 +73,16 @@ impl House {
     }
 
     pub(crate) fn context(&self, lease: Lease) -> Context {
+        self.context_with(lease, CancellationToken::new())
+    }
+
+    pub(crate) fn context_with(&self, lease: Lease, cancelled: CancellationToken) -> Context {
         Context::new(Parts {
             lease: Arc::new(lease),
             broker: self.broker.clone(),
             clock: Arc::new(self.clock.clone()),
             random: self.random.clone(),
-            cancelled: CancellationToken::new(),
+            cancelled,
             checker: Arc::clone(&self.checker),
             outbound: self.outbound.clone(),
         })

@@ -71,6 +71,11 @@ fn tell(root: &str, error: &ValidationError<'_>, schema: &Value, faults: &mut Ve
                 None => one(format!("{} fits none of the allowed forms", value()), forms(context)),
             }
         }
+        ValidationErrorKind::Not { schema } if schema.get("required").is_some_and(Value::is_array) => {
+            let fields = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let fields: Vec<_> = fields.map(|field| format!("`{field}`")).collect();
+            one(format!("{} cannot be there together", fields.join(" and ")), "one of them, or none".into());
+        }
         _ => one(cut(&error.to_string(), 3 * SHOWN_MAX).to_owned(), String::new()),
     }
 }

@@ -60,6 +60,7 @@ async fn close_writes_what_is_left_and_nothing_comes_after_it() {
     cx.close().await;
     assert_eq!(house.logs(cx.id()).await.len(), 1);
     cx.log(Level::Info, "from a leaked piece of work");
+    settle().await;
     house.clock.advance(Duration::from_secs(1));
     settle().await;
     assert_eq!(house.logs(cx.id()).await.len(), 1);

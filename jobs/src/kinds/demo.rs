@@ -9,3 +9,6 @@ mod sleep;
 pub(super) fn register(catalog: Catalog) -> Catalog {
     catalog.with::<echo::Echo>().with::<fail::Fail>().with::<sleep::Sleep>()
 }
+
+#[cfg(test)]
+mod tests;
