@@ -13,3 +13,6 @@ pub use chores::{Advance, Retain};
 pub use history::{History, HistoryError};
 pub use options::Options;
 pub use scheduler::{Scheduler, Status};
+
+#[cfg(test)]
+mod tests;

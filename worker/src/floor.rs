@@ -43,7 +43,9 @@ pub(crate) struct Floor {
     pub(crate) hurry: CancellationToken,
     /// Every part should end.
     pub(crate) stopped: CancellationToken,
-    /// Wakes the heartbeat: something is held again, or a lease should be extended at once.
+    /// Wakes the heartbeat: something is held again.
+    pub(crate) arrivals: Notify,
+    /// Wakes the heartbeat: a queue should be extended at once.
     pub(crate) nudge: Notify,
     pub(crate) watchdog: Watchdog,
     /// Threads that handlers run on.
@@ -83,6 +85,7 @@ impl Floor {
             grace: Mutex::new(options.grace()),
             hurry: CancellationToken::new(),
             stopped: CancellationToken::new(),
+            arrivals: Notify::new(),
             nudge: Notify::new(),
             watchdog: Watchdog::default(),
             threads: options.threads(),
@@ -158,7 +161,7 @@ impl Floor {
     pub(crate) fn arrived(&self, n: usize) {
         self.busy.fetch_add(n, Ordering::AcqRel);
         if self.held.fetch_add(n, Ordering::AcqRel) == 0 {
-            self.nudge.notify_one();
+            self.arrivals.notify_one();
         }
     }
     /// An attempt has ended.

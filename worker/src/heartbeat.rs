@@ -11,7 +11,7 @@ use crate::{
     queue::{Queue, as_held},
     running::{Running, Stop},
 };
-use longshore_queue::{BrokerError, JobId, Token};
+use longshore_queue::{BrokerError, ExtendReply, Held, JobId, Token};
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::Ordering},
@@ -28,6 +28,8 @@ const WATCHED_AFTER: Duration = Duration::from_millis(250);
 const WATCH: Duration = Duration::from_secs(60);
 /// Extends of one queue are at least this far apart, hints or not.
 const APART: Duration = Duration::from_millis(100);
+/// So many leases go into one call at most.
+const EXTEND_MOST: usize = 1_000;
 /// Beyond the courtesy, before an attempt that was told to stop is settled without it.
 const OBSTINATE: Duration = Duration::from_millis(500);
 
@@ -52,16 +54,15 @@ impl Heartbeat {
     async fn run(mut self) {
         let floor = self.floor.clone();
         loop {
-            let look = async {
-                if floor.held() == 0 {
-                    std::future::pending::<()>().await;
+            if floor.held() == 0 {
+                tokio::select! {
+                    () = floor.stopped.cancelled() => return,
+                    () = floor.arrivals.notified() => {}
                 }
-                floor.clock.sleep(LOOK).await;
-            };
+            }
             tokio::select! {
-                biased;
                 () = floor.stopped.cancelled() => return,
-                () = look => {}
+                () = floor.clock.sleep(LOOK) => {}
                 () = floor.nudge.notified() => {}
             }
             for queue in floor.queues() {
@@ -143,10 +144,10 @@ async fn extend(floor: Arc<Floor>, queue: Arc<Queue>, jobs: Vec<Arc<Running>>, s
     let (asked, lease) = (floor.clock.elapsed(), floor.options.lease());
     let held: Vec<_> = jobs.iter().map(|job| as_held(job)).collect();
     queue.extend_at.store(millis(asked + jittered(floor.options.heartbeat(), &*floor.random)), Ordering::Release);
-    let call = floor.broker.extend(&queue.name, &floor.id, &held, settled, lease);
-    let answer = tokio::time::timeout(lease / 3, call).await;
-    match answer.unwrap_or_else(|_| Err(BrokerError::OutcomeUnknown("no answer within a third of a lease".to_owned()))) {
-        Ok(reply) => {
+    match tokio::time::timeout(lease / 3, call(&floor, &queue, &held, settled)).await {
+        Err(_) => failed(&floor, &queue, &BrokerError::OutcomeUnknown("no answer within a third of a lease".to_owned())),
+        Ok(Err(error)) => failed(&floor, &queue, &error),
+        Ok(Ok(reply)) => {
             let now = floor.clock.elapsed();
             let gone = named(&jobs, &reply.lost);
             gone.iter().for_each(|job| lost(job, now, &floor, "the broker says so"));
@@ -154,15 +155,31 @@ async fn extend(floor: Arc<Floor>, queue: Arc<Queue>, jobs: Vec<Arc<Running>>, s
             let kept = jobs.iter().filter(|job| !reply.lost.contains(&job.lease.job.id));
             kept.for_each(|job| job.extended(asked + lease));
         }
-        Err(error) => {
-            queue.meter.failed_calls.increment(1);
-            tracing::warn!(worker = %floor.id, queue = %queue.name, leases = held.len(), %error, "extending failed; it will be tried again");
-            let soon = jittered((floor.options.heartbeat() / 5).min(Duration::from_millis(500)), &*floor.random);
-            queue.extend_by(millis(floor.clock.elapsed() + soon));
-        }
     }
     floor.clock.sleep(APART).await;
     queue.extending.store(false, Ordering::Release);
+}
+
+/// Only a call that lists everything may say what is settled: what it does not list is given back.
+async fn call(floor: &Floor, queue: &Queue, held: &[Held], settled: u64) -> Result<ExtendReply, BrokerError> {
+    let lease = floor.options.lease();
+    if held.len() <= EXTEND_MOST {
+        return floor.broker.extend(&queue.name, &floor.id, held, settled, lease).await;
+    }
+    let mut all = ExtendReply::default();
+    for part in held.chunks(EXTEND_MOST) {
+        let reply = floor.broker.extend(&queue.name, &floor.id, part, 0, lease).await?;
+        all.lost.extend(reply.lost);
+        all.cancel.extend(reply.cancel);
+    }
+    Ok(all)
+}
+
+fn failed(floor: &Floor, queue: &Queue, error: &BrokerError) {
+    queue.meter.failed_calls.increment(1);
+    tracing::warn!(worker = %floor.id, queue = %queue.name, %error, "extending failed; it will be tried again");
+    let soon = jittered((floor.options.heartbeat() / 5).min(Duration::from_millis(500)), &*floor.random);
+    queue.extend_by(millis(floor.clock.elapsed() + soon));
 }
 
 /// The jobs that a reply speaks of. One that is held under two tokens, because it ended here and was leased again, is left out

@@ -102,6 +102,11 @@ impl Permits {
         }
     }
 
+    /// An empty grant, which may be stretched.
+    pub(crate) fn nothing(self: &Arc<Self>, seat: Seat) -> Grant {
+        Grant { permits: self.clone(), seat, n: 0 }
+    }
+
     /// Whether the last lease of this queue brought all that was asked for.
     pub(crate) fn hungry(&self, seat: Seat, hungry: bool) {
         let mut state = self.lock();

@@ -119,13 +119,18 @@ impl Leaser {
     }
 
     /// Waits until leasing makes sense; false: the worker drains.
-    async fn may_lease(&self) -> bool {
-        let floor = &self.floor;
+    async fn may_lease(&mut self) -> bool {
+        let floor = &self.floor.clone();
         let mut state = floor.state.subscribe();
         loop {
             let now = *state.borrow_and_update();
             match now {
                 WorkerState::Draining => return false,
+                // Jobs that an unanswered call leased before are here to stay.
+                WorkerState::Quiet if self.open.is_some() => match self.lease(1).await {
+                    Ok((reply, asked)) => self.start(reply, asked, floor.permits.nothing(self.queue.seat)),
+                    Err(_) => pause(floor, Duration::from_millis(500)).await,
+                },
                 WorkerState::Quiet => {
                     let _ = state.changed().await;
                 }
