@@ -5,14 +5,15 @@ use super::{
     shaky::{Cuts, Shaky},
 };
 use crate::{Options, Queues, Worker};
-use longshore_base::{Clock, ManualClock, Name, Scope, SeededRandom, SystemClock};
+use longshore_base::{Clock, Name, Scope, SeededRandom, SystemClock};
 use longshore_jobs::Catalog;
-use longshore_queue::{Broker, EventKind, Job, JobId, NewJob, Policy, QueueStats, json, model::ModelBroker};
+use longshore_queue::{Broker, EventKind, Job, JobId, NewJob, Policy, QueueStats, SqliteBroker, SqliteOptions, json};
 use std::{
     future::Future,
     sync::{Arc, Mutex},
     time::Duration,
 };
+use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 pub(crate) struct House {
@@ -25,6 +26,7 @@ pub(crate) struct House {
     pub(crate) queue: Name,
     ids: Mutex<Vec<JobId>>,
     ticking: JoinHandle<()>,
+    _folder: TempDir,
 }
 
 impl Drop for House {
@@ -50,7 +52,10 @@ pub(crate) fn options() -> Options {
 impl House {
     pub(crate) async fn new(test: &'static str) -> Self {
         let clock = SystemClock::new();
-        let (inner, time) = model(clock.clone());
+        let folder = tempfile::tempdir().unwrap();
+        let random = SeededRandom::new(7);
+        let inner: Arc<dyn Broker> =
+            SqliteBroker::open(SqliteOptions::new(folder.path().join("queue.db"), clock.clone(), random.clone())).unwrap();
         let cuts = Arc::<Cuts>::default();
         let broker: Arc<dyn Broker> = Arc::new(Shaky { inner: inner.clone(), cuts: cuts.clone() });
         let (queue, ticks) = (Name::literal("q"), clock.clone());
@@ -61,10 +66,9 @@ impl House {
                     inner.tick(&queue, Duration::from_millis(600)).await.unwrap();
                 }
                 ticks.sleep(Duration::from_millis(20)).await;
-                time();
             }
         });
-        Self { test, broker, cuts, probe: Probe::of(test), clock, random: SeededRandom::new(7), queue, ids: Mutex::default(), ticking }
+        Self { test, broker, cuts, probe: Probe::of(test), clock, random, queue, ids: Mutex::default(), ticking, _folder: folder }
     }
 
     pub(crate) fn worker(&self, options: Options) -> Worker {
@@ -124,15 +128,4 @@ pub(crate) fn history(job: &Job) -> Vec<EventKind> {
 /// The code of a job's last error.
 pub(crate) fn last_code(job: &Job) -> Option<&str> {
     job.history.iter().rev().find_map(|event| event.error.as_ref()).map(|error| error.code.as_str())
-}
-
-fn model(clock: Arc<SystemClock>) -> (Arc<dyn Broker>, impl Fn()) {
-    let manual = ManualClock::at(clock.now());
-    let (broker, last) = (Arc::new(ModelBroker::new(manual.clone())), std::sync::Mutex::new(clock.elapsed()));
-    let follow = move || {
-        let mut last = last.lock().unwrap();
-        let now = clock.elapsed();
-        manual.advance(now - std::mem::replace(&mut *last, now));
-    };
-    (broker, follow)
 }
