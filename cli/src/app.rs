@@ -5,7 +5,7 @@ use clap::Parser;
 use longshore_base::{SystemClock, SystemRandom};
 use longshore_config::Environment;
 use longshore_jobs::{Catalog, Kind};
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 /// A binary with every role and command, for the kinds that it carries.
 #[derive(Debug, Clone)]
@@ -49,7 +49,11 @@ impl App {
             name: binary_name(),
             json: line.json,
         };
-        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let mut builder = if line.command.is_role() {
+            tokio::runtime::Builder::new_multi_thread()
+        } else {
+            tokio::runtime::Builder::new_current_thread()
+        };
         let done = match builder.enable_all().build() {
             Ok(runtime) => runtime.block_on(line.command.run(&host)),
             Err(error) => Err(Stop::failed(format!("the runtime cannot be started: {error}"))),
@@ -58,8 +62,8 @@ impl App {
     }
 }
 
+/// As it was typed, so that a command to try can be pasted.
 fn binary_name() -> String {
-    let path = std::env::args_os().next().unwrap_or_default();
-    let name = Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned());
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "longshore".into())
+    let typed = std::env::args_os().next().unwrap_or_default().to_string_lossy().into_owned();
+    if typed.is_empty() { "longshore".into() } else { typed }
 }

@@ -1,6 +1,6 @@
 //! The command line: roles first, then the operator commands.
 
-use crate::{commands, host::Host, stop::Stop};
+use crate::{commands, host::Host, roles, stop::Stop};
 use clap::{Parser, Subcommand};
 
 /// Longshore: background jobs on one file or on Redis.
@@ -20,6 +20,14 @@ pub(crate) struct Line {
 /// What the process is to be or to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run every role in this process
+    Up(roles::up::Args),
+    /// Run the HTTP API
+    Api(roles::api::Args),
+    /// Run jobs
+    Worker(roles::worker::Args),
+    /// Move time forward: due jobs, lost leases, retention
+    Scheduler(roles::scheduler::Args),
     /// Enqueue a job
     Enqueue(Box<commands::enqueue::Args>),
     /// Find, read and steer jobs
@@ -44,13 +52,24 @@ pub(crate) enum Command {
     /// Check or show the configuration
     #[command(subcommand)]
     Config(commands::config::Command),
+    /// Look for everything that is wrong with a set-up
+    Doctor(Box<commands::doctor::Args>),
     /// Print a completion script
     Completions(commands::completions::Args),
 }
 
 impl Command {
+    /// True for roles, which want every core.
+    pub(crate) const fn is_role(&self) -> bool {
+        matches!(self, Self::Up(_) | Self::Api(_) | Self::Worker(_) | Self::Scheduler(_))
+    }
+
     pub(crate) async fn run(self, host: &Host) -> Result<(), Stop> {
         match self {
+            Self::Up(args) => roles::up::run(&args, host).await,
+            Self::Api(args) => roles::api::run(&args, host).await,
+            Self::Worker(args) => roles::worker::run(&args, host).await,
+            Self::Scheduler(args) => roles::scheduler::run(&args, host).await,
             Self::Enqueue(args) => commands::enqueue::run(*args, host).await,
             Self::Jobs(command) => commands::jobs::run(command, host).await,
             Self::Queues(command) => commands::queues::run(command, host).await,
@@ -60,6 +79,7 @@ impl Command {
             Self::Keys(command) => commands::keys::run(command, host).await,
             Self::Migrate(args) => commands::migrate::run(args, host).await,
             Self::Config(command) => commands::config::run(&command, host),
+            Self::Doctor(args) => commands::doctor::run(&args, host).await,
             Self::Completions(args) => commands::completions::run(&args, host),
         }
     }

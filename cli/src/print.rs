@@ -77,16 +77,19 @@ pub(crate) fn age(value: &Value, field: &str, now: Millis) -> String {
     millis(&value[field]).map_or_else(|| "-".into(), |at| if at > now { format!("in {}", span(at - now)) } else { span(now - at) })
 }
 
-/// A length of time in at most two units: `85 ms`, `1.2 s`, `3m 5s`, `2h 10m`, `4d 1h`.
+/// A length of time in at most two units: `85 ms`, `1.2 s`, `3m 5s`, `2h 10m`, `4d 1h`, `5m`.
 pub(crate) fn span(ms: i64) -> String {
     let (s, m, h) = (ms / 1_000, ms / 60_000, ms / 3_600_000);
+    let two = |big: i64, unit: char, small: i64, part: char| {
+        if small == 0 { format!("{big}{unit}") } else { format!("{big}{unit} {small}{part}") }
+    };
     match ms {
         ..1_000 => format!("{ms} ms"),
         1_000..10_000 => format!("{}.{} s", s, ms % 1_000 / 100),
         10_000..60_000 => format!("{s} s"),
-        60_000..3_600_000 => format!("{m}m {}s", s % 60),
-        3_600_000..86_400_000 => format!("{h}h {}m", m % 60),
-        _ => format!("{}d {}h", h / 24, h % 24),
+        60_000..3_600_000 => two(m, 'm', s % 60, 's'),
+        3_600_000..86_400_000 => two(h, 'h', m % 60, 'm'),
+        _ => two(h / 24, 'd', h % 24, 'h'),
     }
 }
 
@@ -104,7 +107,7 @@ mod tests {
 
     #[test]
     fn spans_have_two_units_at_most() {
-        let told: Vec<_> = [0, 999, 1_250, 59_999, 61_000, 7_260_000, 90_000_000].map(span).into();
-        assert_eq!(told, ["0 ms", "999 ms", "1.2 s", "59 s", "1m 1s", "2h 1m", "1d 1h"]);
+        let told: Vec<_> = [0, 999, 1_250, 59_999, 61_000, 300_000, 7_260_000, 90_000_000].map(span).into();
+        assert_eq!(told, ["0 ms", "999 ms", "1.2 s", "59 s", "1m 1s", "5m", "2h 1m", "1d 1h"]);
     }
 }

@@ -42,6 +42,10 @@ impl Stop {
     pub(crate) fn is_unreachable(&self) -> bool {
         self.code == 69
     }
+    /// True for 69 when nobody answered at all.
+    pub(crate) fn is_no_answer(&self) -> bool {
+        self.code == 69 && self.problem.is_none()
+    }
     /// The sentence for people.
     pub(crate) fn message(&self) -> &str {
         &self.message

@@ -16,10 +16,8 @@ pub(crate) const FILES: &str = "file:///folder · s3://bucket[/prefix]";
 pub enum BrokerPlace {
     /// One file, owned by one process.
     Sqlite(PathBuf),
-    /// One server: `redis://`, `rediss://` or `unix://`.
+    /// One server (`redis://`, `rediss://`, `unix://`) or a cluster (`redis+cluster://` with the nodes to begin with).
     Redis(Secret<String>),
-    /// The masters to begin with, each as a `redis://` address.
-    Cluster(Vec<Secret<String>>),
 }
 
 /// Where records live.
@@ -62,7 +60,10 @@ impl BrokerPlace {
             }
             "unix" if rest.starts_with('/') => Ok(Self::Redis(Secret::new(text.to_owned()))),
             "unix" => Err("names no absolute path of a socket".into()),
-            "redis+cluster" => cluster(rest).map(Self::Cluster),
+            "redis+cluster" => {
+                cluster(rest)?;
+                Ok(Self::Redis(Secret::new(text.to_owned())))
+            }
             "redis+sentinel" => {
                 Err("asks for Sentinel, which is not supported yet; name the master itself, or use redis+cluster://".into())
             }
@@ -130,10 +131,6 @@ impl std::fmt::Display for BrokerPlace {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
             Self::Redis(url) => f.write_str(&redacted(url.expose())),
-            Self::Cluster(nodes) => {
-                let hosts: Vec<_> = nodes.iter().map(|n| redacted(n.expose()).trim_start_matches("redis://").to_owned()).collect();
-                write!(f, "redis+cluster://{}", hosts.join(","))
-            }
         }
     }
 }
@@ -194,15 +191,13 @@ fn server(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn cluster(rest: &str) -> Result<Vec<Secret<String>>, String> {
+fn cluster(rest: &str) -> Result<(), String> {
     let (user, hosts) = rest.rsplit_once('@').map_or((String::new(), rest), |(user, hosts)| (format!("{user}@"), hosts));
     let hosts = hosts.trim_end_matches('/');
     if hosts.contains('/') {
         return Err("names a database, and a cluster has only one".into());
     }
-    let node = |host: &str| {
-        let url = format!("redis://{user}{}", host.trim());
-        server(&url).map(|()| Secret::new(url)).map_err(|detail| format!("{detail} in {host:?}"))
-    };
-    hosts.split(',').map(node).collect()
+    hosts
+        .split(',')
+        .try_for_each(|host| server(&format!("redis://{user}{}", host.trim())).map_err(|detail| format!("{detail} in {host:?}")))
 }

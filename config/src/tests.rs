@@ -170,11 +170,12 @@ fn broker_addresses() {
         ("redis://:pw@h:6380/2", Ok("redis://:***@h:6380/2")),
         ("rediss://u:p@w@h", Ok("rediss://u:***@h")),
         ("unix:///run/redis.sock?db=1", Ok("unix:///run/redis.sock?db=1")),
-        ("redis+cluster://u:p@h1,h2:7001", Ok("redis+cluster://u:***@h1,u:***@h2:7001")),
+        ("redis+cluster://u:p@h1,h2:7001", Ok("redis+cluster://u:***@h1,h2:7001")),
         ("sqlite:", Err("names no file after sqlite:")),
         ("sqlite::memory:", Err("names no file after sqlite:")),
         ("redis://h/x", Err("names the database \"x\", which is not a number")),
         ("redis://h:99999", Err("is no address: invalid port number")),
+        ("redis+cluster://h1,h2:x", Err("is no address: invalid port number in \"h2:x\"")),
         ("redis+cluster://h1/2", Err("names a database, and a cluster has only one")),
         (
             "redis+sentinel://h1,h2/master/0",

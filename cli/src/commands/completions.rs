@@ -12,8 +12,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, host: &Host) -> Result<(), Stop> {
+    let name = host.name.rsplit('/').next().unwrap_or(&host.name);
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut crate::command::Line::command(), &host.name, &mut script);
+    clap_complete::generate(args.shell, &mut crate::command::Line::command(), name, &mut script);
     crate::print::line(String::from_utf8_lossy(&script).trim_end());
     Ok(())
 }

@@ -1,4 +1,13 @@
-//! The roles, one file each, and what they share: flags, the parts they open.
+//! The roles: one small file each, and `process.rs`, which starts and ends what they are made of.
 
+pub(crate) mod api;
 pub(crate) mod flags;
+mod health;
 pub(crate) mod parts;
+mod process;
+mod ready;
+pub(crate) mod scheduler;
+mod signals;
+mod telemetry;
+pub(crate) mod up;
+pub(crate) mod worker;

@@ -1,9 +1,11 @@
 //! The parts that roles open: the data folder, the store, the broker. A failure says what to do.
 
 use crate::{host::Host, stop::Stop};
-use longshore_config::Settings;
+use longshore_config::{BrokerPlace, Settings};
+use longshore_jobs::Checker;
+use longshore_queue::{Broker, BrokerError, SqliteBroker, SqliteOptions};
 use longshore_store::{Store, StoreError, StoreOptions};
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
 /// Makes the data folder if it is not there, and sees that files can be made in it.
 pub(crate) fn folder(settings: &Settings, host: &Host) -> Result<(), Stop> {
@@ -32,6 +34,72 @@ pub(crate) async fn store(settings: &Settings, migrate: bool) -> Result<Store, S
             _ => Stop::unreachable(format!("{told}\n  what to do: check that it runs and that --store names it")),
         }
     })
+}
+
+/// Opens the broker and refuses one that is set up in a way that loses jobs.
+pub(crate) async fn broker(settings: &Settings, host: &Host) -> Result<Arc<dyn Broker>, Stop> {
+    let refused = |error| broker_stop(settings, &error);
+    let broker = connect(settings, host).await.map_err(refused)?;
+    let health = broker.health().await.map_err(refused)?;
+    for fault in &health.faults {
+        tracing::warn!(
+            key = fault.key,
+            value = fault.value,
+            allowed = fault.allowed,
+            fatal = fault.fatal,
+            "the broker's set-up has a fault"
+        );
+    }
+    let fatal: Vec<_> = health.faults.iter().filter(|fault| fault.fatal).collect();
+    if fatal.is_empty() {
+        return Ok(broker);
+    }
+    let lines: String = fatal.iter().map(|fault| format!("\n  {} = {}: allowed is {}", fault.key, fault.value, fault.allowed)).collect();
+    Err(Stop::failed(format!("the broker {} is set up in a way that loses jobs{lines}", settings.broker)))
+}
+
+/// Registers the kinds that this binary carries. What is not taken over is logged; the role still starts.
+pub(crate) async fn register(settings: &Settings, host: &Host, broker: &dyn Broker, checker: &Checker) -> Result<(), Stop> {
+    // A kind's queue is there from the start, so that its first job is not held up until workers find a new queue.
+    for record in host.catalog.records() {
+        broker.home(&record.queue).await.map_err(|error| broker_stop(settings, &error))?;
+    }
+    let refused = checker.register(host.catalog.records()).await.map_err(|error| broker_stop(settings, &error))?;
+    for (kind, why) in refused {
+        tracing::error!(%kind, why, "the kind's new version was not taken over; the one before stays");
+    }
+    Ok(())
+}
+
+/// Makes the first admin key if there is none. Answers whether it did.
+pub(crate) async fn admin_key(settings: &Settings, host: &Host, store: &Store) -> Result<bool, Stop> {
+    let made = longshore_store::ensure_admin_key(store, &*host.clock, &*host.random, &settings.key_file()).await;
+    made.map_err(|error| Stop::failed(chain(&error)))
+}
+
+/// Opens the broker that the settings name.
+pub(crate) async fn connect(settings: &Settings, host: &Host) -> Result<Arc<dyn Broker>, BrokerError> {
+    match &settings.broker {
+        BrokerPlace::Sqlite(path) => {
+            let options = SqliteOptions::new(path, host.clock.clone(), host.random.clone());
+            Ok(SqliteBroker::open(options)?)
+        }
+        BrokerPlace::Redis(_) => Err(BrokerError::Refused("this build reaches no Redis".into())),
+    }
+}
+
+/// What a failed call to the broker means for a command.
+pub(crate) fn broker_stop(settings: &Settings, error: &BrokerError) -> Stop {
+    let told = format!("the broker {}: {error}", settings.broker);
+    match error {
+        BrokerError::Locked(_) => {
+            let todo =
+                "what to do: run every role in one process (`longshore up`), or use Redis for several processes (--broker redis://…)";
+            Stop::failed(format!("{told}\n  {todo}"))
+        }
+        _ if error.is_transient() => Stop::unreachable(format!("{told}\n  what to do: check that it runs and that --broker names it")),
+        _ => Stop::failed(told),
+    }
 }
 
 /// An error with its causes, in one line.
