@@ -77,18 +77,12 @@ fn kind_of(field: &Value, schema: &Value) -> String {
     if let Some(values) = field["enum"].as_array() {
         return values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(" or ");
     }
-    let listed = |list: &Value| -> Vec<String> {
-        list.as_array()
-            .into_iter()
-            .flatten()
-            .map(|one| one.as_str().map_or_else(|| kind_of(one, schema), str::to_owned))
-            .filter(|one| one != "null")
-            .collect()
-    };
-    for list in ["type", "anyOf", "oneOf"].map(|key| listed(&field[key])) {
-        if !list.is_empty() {
-            return list.join(" or ");
-        }
+    // `["array", "null"]` is an array that may be absent.
+    let named = field["type"].as_array().into_iter().flatten().map(|one| merged(field, one));
+    let either = ["anyOf", "oneOf"].into_iter().flat_map(|key| field[key].as_array().into_iter().flatten().cloned());
+    let words: Vec<String> = named.chain(either).map(|one| kind_of(&one, schema)).filter(|one| one != "null").collect();
+    if !words.is_empty() {
+        return words.join(" or ");
     }
     let plain = field["type"].as_str().unwrap_or("anything");
     match plain {
@@ -97,4 +91,11 @@ fn kind_of(field: &Value, schema: &Value) -> String {
         "object" if schema == field => "an empty object".into(),
         other => other.into(),
     }
+}
+
+/// The field with one of its types.
+fn merged(field: &Value, one: &Value) -> Value {
+    let mut field = field.clone();
+    field["type"] = one.clone();
+    field
 }

@@ -45,7 +45,9 @@ fn main() -> ExitCode {
 fn pages() -> Pages {
     let mut pages = Pages::new();
     pages.insert("docs/lifecycle.md".into(), lifecycle::page());
-    pages.insert("docs/kinds.md".into(), kinds::page(&longshore_jobs::Catalog::standard()));
+    let catalog = longshore_jobs::Catalog::standard();
+    pages.insert("docs/kinds.md".into(), kinds::page(&catalog));
+    pages.insert("docs/openapi.json".into(), format!("{:#}\n", longshore_api::openapi(&catalog.records())));
     pages.insert("docs/configuration.md".into(), configuration::page(include_str!("../../../config/default.toml")));
     pages.extend(errors::pages());
     pages
