@@ -10,6 +10,8 @@ use tokio::sync::mpsc::WeakSender;
 const EVERY: Duration = Duration::from_secs(5);
 /// A log of more pages (4 KiB each) is folded by the writer, so that it starts again from its beginning.
 const PAGES_MAX: i64 = 16_384;
+/// How long the writer waits for readers of old pages.
+const FOLD_WAIT: Duration = Duration::from_millis(50);
 
 /// Until the writer, who holds the other end of `pokes`, is gone.
 pub(super) fn run(connection: &Connection, pokes: &Receiver<()>, orders: &WeakSender<Order>) {
@@ -31,9 +33,13 @@ pub(super) fn run(connection: &Connection, pokes: &Receiver<()>, orders: &WeakSe
     }
 }
 
-/// Everything, now. Readers that still look at old pages are waited for; then the next commit begins a new log.
+/// Everything, now, so that the next commit begins a new log. Readers that still look at old pages are waited for, but not for long:
+/// the writer has callers.
 pub(super) fn fold(connection: &Connection) -> rusqlite::Result<()> {
-    pass(connection, "PRAGMA wal_checkpoint(RESTART)").map(drop)
+    connection.busy_timeout(FOLD_WAIT)?;
+    let folded = pass(connection, "PRAGMA wal_checkpoint(RESTART)").map(drop);
+    connection.busy_timeout(super::open::BUSY)?;
+    folded
 }
 
 /// Answers how many pages the log has.

@@ -29,6 +29,8 @@ mod row;
 mod signals;
 mod sql;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod tick;
 mod tx;
 mod unique;

@@ -16,7 +16,7 @@ type Result<T> = std::result::Result<T, BrokerError>;
 /// Statements that a connection keeps prepared; more than there are.
 const PREPARED_MAX: usize = 256;
 /// Readers and the checkpointer touch each other for moments only.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// The ownership of the file; the operating system frees it with the process, however that ends.
 #[derive(Debug)]
@@ -49,14 +49,15 @@ pub(super) fn own(path: &Path) -> Result<Owner> {
 
 /// The writer's connection, on a checked and migrated file.
 pub(super) fn writer(path: &Path, now: Millis) -> Result<Connection> {
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-    let opened = prepare(&connection, now);
+    let opened = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE).and_then(|connection| {
+        prepare(&connection, now)?;
+        Ok(connection)
+    });
     opened.map_err(|fault| match fault {
-        BrokerError::Refused(why) => BrokerError::Refused(format!("{}: {why}", path.display())),
+        BrokerError::Refused(why) if !why.contains(&*path.to_string_lossy()) => BrokerError::Refused(format!("{}: {why}", path.display())),
         BrokerError::Corrupt(why) => BrokerError::Corrupt(format!("{}: {why}", path.display())),
         other => other,
-    })?;
-    Ok(connection)
+    })
 }
 
 /// A connection that only reads.

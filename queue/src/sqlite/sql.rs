@@ -29,6 +29,12 @@ pub(super) fn sql(name: &str) -> &'static str {
     STATEMENTS.get(name).unwrap_or_else(|| panic!("no statement is named {name}"))
 }
 
+/// Every statement's name.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    STATEMENTS.keys().map(String::as_str)
+}
+
 fn sections(file: &str, text: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     for line in text.lines() {
