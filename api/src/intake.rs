@@ -23,31 +23,25 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 #[schema(as = NewJob)]
 pub(crate) struct EnqueueBody {
-    /// Which kind of work; see /v1/kinds.
-    #[schema(schema_with = crate::view::name)]
+    #[schema(schema_with = says::kind)]
     kind: Name,
     /// What it is called with; checked against the kind's schema.
     #[schema(value_type = Value)]
     args: Value,
-    /// Absent: the kind's queue.
-    #[schema(schema_with = crate::view::name)]
+    #[schema(schema_with = says::queue)]
     queue: Option<Name>,
-    /// Only an operator's key may name another tenant than its own; absent is `default` there.
-    #[schema(schema_with = crate::view::name)]
+    #[schema(schema_with = says::tenant)]
     tenant: Option<Name>,
-    /// For which of the tenant's clients; a label.
-    #[schema(schema_with = crate::view::name)]
+    #[schema(schema_with = says::client)]
     client: Option<Name>,
     /// 9 first; 5 when absent.
     #[schema(nullable = false, minimum = 0, maximum = 9)]
     priority: Option<u8>,
-    /// When it may start: from 24 hours back to ten years ahead.
-    #[schema(schema_with = crate::view::time)]
+    #[schema(schema_with = says::run_at)]
     run_at: Option<Time>,
     /// How long until it may start; instead of run_at.
     #[schema(nullable = false, minimum = 0)]
     delay_ms: Option<u64>,
-    /// Keeps a second job with the same key away.
     #[schema(nullable = false, inline)]
     unique: Option<UniqueBody>,
     /// The attempt that is this many and fails makes the job dead; absent: the kind's.
@@ -56,8 +50,7 @@ pub(crate) struct EnqueueBody {
     /// An attempt is stopped after this long; absent: the kind's.
     #[schema(nullable = false, minimum = 1, maximum = 604_800_000)]
     timeout_ms: Option<u64>,
-    /// Cancelled if it has not started by then.
-    #[schema(schema_with = crate::view::time)]
+    #[schema(schema_with = says::expires_at)]
     expires_at: Option<Time>,
     /// Labels for filters.
     #[schema(schema_with = crate::view::names)]
@@ -66,7 +59,27 @@ pub(crate) struct EnqueueBody {
 }
 shaped!(EnqueueBody);
 
-/// The key is one per (queue, tenant, kind).
+/// Schemas of names and times with what the fields mean; utoipa would take the types' own words.
+mod says {
+    use crate::view;
+    use utoipa::openapi::{Object, ObjectBuilder};
+
+    macro_rules! says {
+        ($($field:ident: $of:ident, $text:literal;)*) => {
+            $(pub(super) fn $field() -> Object { ObjectBuilder::from(view::$of()).description(Some($text)).build() })*
+        };
+    }
+    says! {
+        kind: name, "Which kind of work; see /v1/kinds.";
+        queue: name, "Absent: the kind's queue.";
+        tenant: name, "Only an operator's key may name another tenant than its own; absent is `default` there.";
+        client: name, "For which of the tenant's clients; a label.";
+        run_at: time, "When it may start: from 24 hours back to ten years ahead.";
+        expires_at: time, "Cancelled if it has not started by then.";
+    }
+}
+
+/// Keeps a second job with the same key in (queue, tenant, kind) away.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Unique)]

@@ -122,6 +122,9 @@ pub(crate) async fn edit(
     headers: HeaderMap,
     Body(body): Body<EditBody>,
 ) -> Result<Response, Problem> {
+    if body.is_empty() {
+        return Err(Problem::fault("", "there is nothing to change", "one or more of args, priority, run_at, tags"));
+    }
     let revision = if_match(&headers)?;
     let (scope, deadline) = (caller.scope(), api.deadline());
     let job = find(&api, &scope, deadline, id).await?;
@@ -180,9 +183,13 @@ pub(crate) async fn retry(
 ) -> Result<Json<Moved>, Problem> {
     let (scope, deadline) = (caller.scope(), api.deadline());
     let job = find(&api, &scope, deadline, id).await?;
-    let told = |error: BrokerError| Problem::from(error).ids([id]);
+    let told = |error: BrokerError, id| match error {
+        // The history has it, the queue does not: it has ended.
+        BrokerError::NotFound => Problem::new(Code::NotRetryable),
+        error => Problem::from(error).ids([id]),
+    };
     if job.state != JobState::Dead {
-        let state = api.call(deadline, Repeat::Once, || api.broker.retry_now(&scope, id)).await.map_err(told)?;
+        let state = api.call(deadline, Repeat::Once, || api.broker.retry_now(&scope, id)).await.map_err(|error| told(error, id))?;
         return Ok(Json(Moved { id, state, replay_of: None }));
     }
     // The same id for the same count of replays, so that a repeat of this call makes no second job.
@@ -192,7 +199,7 @@ pub(crate) async fn retry(
     let done = api.call(deadline, Repeat::Write, || async {
         api.broker.replay(&scope, replays()).await?.pop().unwrap_or(Err(BrokerError::NotFound))
     });
-    let new_id = done.await.map_err(|error| Problem::from(error).ids([new_id]))?;
+    let new_id = done.await.map_err(|error| told(error, new_id))?;
     let state = find(&api, &scope, deadline, new_id).await.map_or(JobState::Ready, |job| job.state);
     Ok(Json(Moved { id: new_id, state, replay_of: Some(id) }))
 }

@@ -90,7 +90,6 @@ pub(crate) struct KindBody {
     #[serde(default)]
     lane_by: Vec<String>,
     /// A JSON pointer into args to the units that a job costs.
-    #[schema(nullable = false)]
     cost: Option<String>,
     /// JSON pointers into args that keep a second job like it away.
     #[schema(max_items = 8)]
@@ -110,13 +109,13 @@ pub(crate) struct KindBody {
     #[schema(nullable = false, minimum = 1, maximum = 4_294_967_295_u32)]
     runs_max: Option<u32>,
     /// Older than this when it snoozes: dead.
-    #[schema(nullable = false, minimum = 1)]
+    #[schema(minimum = 1)]
     age_max_ms: Option<u64>,
     /// How long ended jobs are kept: "none" (ten minutes) or {"ms": n}; absent: the engine's default.
     #[schema(schema_with = keep)]
     keep: Option<Keep>,
     /// Who answers for it.
-    #[schema(nullable = false, max_length = 256)]
+    #[schema(max_length = 256)]
     owner: Option<String>,
 }
 shaped!(KindBody);
@@ -170,13 +169,14 @@ impl KindBody {
     }
 }
 
-/// "none" or {"ms": n}.
+/// null, "none" or {"ms": n}.
 fn keep() -> utoipa::openapi::schema::Schema {
     use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
-    let none = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["none"]));
+    let (null, none) =
+        (ObjectBuilder::new().schema_type(Type::Null), ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["none"])));
     let ms =
         ObjectBuilder::new().schema_type(Type::Object).property("ms", ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)));
-    OneOfBuilder::new().item(none).item(ms.required("ms")).build().into()
+    OneOfBuilder::new().item(null).item(none).item(ms.required("ms")).build().into()
 }
 
 /// Every kind.

@@ -33,3 +33,6 @@ pub use openapi::openapi;
 pub use routes::router;
 pub use serve::serve;
 pub use state::{ApiState, LastLease, OwnMetrics};
+
+#[cfg(test)]
+mod tests;

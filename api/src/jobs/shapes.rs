@@ -26,6 +26,13 @@ pub(crate) struct EditBody {
 }
 shaped!(EditBody);
 
+impl EditBody {
+    /// Nothing would change.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.args.is_none() && self.priority.is_none() && self.run_at.is_none() && self.tags.is_none()
+    }
+}
+
 /// `null` is a value like any other: args may be null, where the kind allows it.
 fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(from).map(Some)

@@ -52,10 +52,17 @@ fn object(root: &Value, schema: &Value, depth: usize) -> Value {
     let fields: Map<_, _> = names
         .map(|name| {
             let property = schema.get("properties").and_then(|all| all.get(name)).unwrap_or(&Value::Null);
-            (name.to_owned(), make(root, property, depth - 1))
+            (name.to_owned(), url(name, property).unwrap_or_else(|| make(root, property, depth - 1)))
         })
         .collect();
     Value::Object(fields)
+}
+
+/// Most schemas of URLs have a pattern, which an example cannot be made from; their fields say what they are.
+fn url(name: &str, schema: &Value) -> Option<Value> {
+    let named = matches!(name, "url" | "uri") || name.ends_with("_url") || name.ends_with("_uri");
+    let plain = ["examples", "example", "const", "default", "enum", "$ref"].iter().all(|key| schema.get(*key).is_none());
+    (named && plain && kind(schema) == "string").then(|| json!("https://example.com/"))
 }
 
 fn string(schema: &Value) -> &'static str {

@@ -1,0 +1,14 @@
+//! The API in process, on the model broker and a SQLite store; `socket.rs` goes over a real socket.
+
+mod batch;
+mod flaky;
+mod harness;
+mod idempotency;
+mod inputs;
+mod jobs;
+mod limits;
+mod matrix;
+mod openapi;
+mod operators;
+mod outages;
+mod socket;
