@@ -12,6 +12,7 @@ mod job;
 mod kind;
 #[cfg(feature = "conformance")]
 pub mod model;
+mod redis;
 mod report;
 mod sqlite;
 mod state;
@@ -27,6 +28,7 @@ pub use job::{
 };
 pub use kind::KindRecord;
 pub use longshore_base::Scope;
+pub use redis::{RedisBroker, RedisOptions};
 pub use report::{
     BeatReply, Command, ExtendReply, Fault, Group, Health, LogLine, Note, Pause, QueueStats, Rule, Saves, ServedQueue, TickReport,
     WorkerReport, WorkerState,

@@ -1,0 +1,123 @@
+//! Ends of attempts.
+
+use super::{
+    RedisBroker, Result, bytes, keys, mutable,
+    queues::Queue,
+    record::{encode_wait, millis},
+    script::Script,
+    value,
+};
+use crate::{Ack, Acked, BrokerError, ErrorInfo, Outcome, PAYLOAD_MAX, Reason};
+use longshore_base::{Code, Name};
+use redis::Cmd;
+use std::collections::HashSet;
+
+/// Acks in a batch at most.
+const BATCH_ACKS: usize = 500;
+/// Bytes in a batch at most, unless one ack alone is larger.
+const BATCH_BYTES: usize = 1024 * 1024;
+/// A gate's reason is cut to this many bytes.
+const REASON_MAX: usize = 256;
+
+impl RedisBroker {
+    pub(super) async fn ack_attempts(&self, queue: &Name, worker: &str, acks: Vec<Ack>) -> Result<Vec<Result<Acked>>> {
+        let queue = self.queue(queue).await?;
+        let mut answers: Vec<Result<Acked>> = Vec::with_capacity(acks.len());
+        let mut from = 0;
+        while from < acks.len() {
+            let to = batch_end(&acks, from);
+            match self.ack_batch(&queue, worker, &acks[from..to]).await {
+                Ok(some) => answers.extend(some),
+                Err(error) if from == 0 && to == acks.len() => return Err(error),
+                Err(error) => answers.extend((from..to).map(|_| Err(error.clone()))),
+            }
+            from = to;
+        }
+        Ok(answers)
+    }
+
+    async fn ack_batch(&self, queue: &Queue, worker: &str, acks: &[Ack]) -> Result<Vec<Result<Acked>>> {
+        let mut command = self.command(Script::Ack, &queue.meta);
+        command.arg(worker);
+        for ack in acks {
+            add(&mut command, ack);
+        }
+        let mut numbers = value::ints(self.call(queue, Script::Ack, &command).await?, "ack")?;
+        let told = numbers.pop() == Some(1);
+        if numbers.len() != acks.len() {
+            return Err(value::strange("ack"));
+        }
+        if told {
+            self.drain_from(queue.home).await;
+        }
+        let one = |number: i64| match number {
+            -1 => Err(BrokerError::NotFound),
+            0 => Err(BrokerError::LeaseLost),
+            n => Ok(Acked { state: mutable::state(n % 100)?, repeated: n >= 100 }),
+        };
+        Ok(numbers.into_iter().map(one).collect())
+    }
+}
+
+/// The end of the batch that starts at `from`: bounded, and no job twice in one.
+fn batch_end(acks: &[Ack], from: usize) -> usize {
+    let (mut bytes, mut ids) = (0, HashSet::new());
+    for (at, ack) in acks.iter().enumerate().skip(from) {
+        bytes += match &ack.outcome {
+            Outcome::Complete { output: Some(output) } => output.get().len(),
+            _ => 64,
+        };
+        if at > from && (at - from == BATCH_ACKS || bytes > BATCH_BYTES || ids.contains(&ack.id)) {
+            return at;
+        }
+        ids.insert(ack.id);
+    }
+    acks.len()
+}
+
+fn add(command: &mut Cmd, ack: &Ack) {
+    let head = |letter: u8| {
+        let mut head = [0; 9];
+        head[..8].copy_from_slice(&ack.token.0.to_be_bytes());
+        head[8] = letter;
+        head
+    };
+    command.arg(&keys::short(ack.id));
+    match &ack.outcome {
+        // Too much to keep is a fault of the handler: the same each time.
+        Outcome::Complete { output: Some(output) } if output.get().len() > PAYLOAD_MAX => {
+            let message = format!("the output is {} bytes; allowed are {PAYLOAD_MAX}", output.get().len());
+            let code = Code::OutputTooLarge.as_str().to_owned();
+            let error = ErrorInfo { fingerprint: code.clone(), code, message };
+            command.arg(&head(b'D')).arg(mutable::reason_number(Reason::OutputTooLarge)).arg(&bytes::encode_error(&error));
+        }
+        Outcome::Complete { output } => {
+            command.arg(&head(b'C')).arg(output.as_ref().map_or("", |o| o.get()));
+        }
+        Outcome::Retry { after, error } => {
+            let unknown = error.code == Code::AttemptTimeout.as_str() || error.code == Code::AttemptPanicked.as_str();
+            let letter = if unknown { b'U' } else { b'R' };
+            command.arg(&head(letter)).arg(millis(*after)).arg(&bytes::encode_error(error));
+        }
+        Outcome::Dead { reason, error } => {
+            command.arg(&head(b'D')).arg(mutable::reason_number(*reason)).arg(&bytes::encode_error(error));
+        }
+        Outcome::Snooze { after } => {
+            command.arg(&head(b'S')).arg(millis(*after));
+        }
+        Outcome::Gate { after, reason } => {
+            let gated = "gated".to_owned();
+            let reason = ErrorInfo { fingerprint: gated.clone(), code: gated, message: bytes::cut(reason, REASON_MAX).to_owned() };
+            command.arg(&head(b'G')).arg(millis(*after)).arg(&bytes::encode_error(&reason));
+        }
+        Outcome::Release { started } => {
+            command.arg(&head(if *started { b'X' } else { b'Y' }));
+        }
+        Outcome::Wait(wait) => {
+            command.arg(&head(b'W')).arg(&encode_wait(wait));
+        }
+        Outcome::Cancel => {
+            command.arg(&head(b'K'));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The contract, call by call; each is done in the file of its group.
+
+use super::{RedisBroker, Result, keys, script::Script, signal};
+use crate::{
+    Ack, Acked, BeatReply, Begun, Broker, Command, Delivered, Delivery, Durability, Edit, Enqueued, ExtendReply, Filter, Group, Health,
+    Held, Home, Inbox, Job, JobId, KindRecord, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Page, QueueStats, Replay, Rule, Saves,
+    Scope, State, TickReport, Token, WorkerReport,
+};
+use async_trait::async_trait;
+use longshore_base::{Millis, Name};
+use std::{sync::PoisonError, time::Duration};
+
+/// A queue goes on telling of changed jobs for this long after somebody watched one.
+const WATCH_MS: u64 = 30_000;
+
+#[async_trait]
+impl Broker for RedisBroker {
+    async fn home(&self, queue: &Name) -> Result<Home> {
+        Ok(self.queue(queue).await?.home)
+    }
+    async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<Vec<Result<Enqueued>>> {
+        self.enqueue_jobs(jobs).await
+    }
+    async fn lease(&self, request: &LeaseRequest) -> Result<LeaseReply> {
+        self.lease_jobs(request).await
+    }
+    async fn extend(&self, queue: &Name, worker: &str, held: &[Held], settled: u64, lease: Duration) -> Result<ExtendReply> {
+        self.extend_leases(queue, worker, held, settled, lease).await
+    }
+    async fn ack(&self, queue: &Name, worker: &str, acks: Vec<Ack>) -> Result<Vec<Result<Acked>>> {
+        self.ack_attempts(queue, worker, acks).await
+    }
+    async fn save(&self, id: JobId, token: Token, saves: Saves) -> Result<()> {
+        self.save_run(id, token, &saves).await
+    }
+    async fn saved(&self, id: JobId) -> Result<Saves> {
+        self.saved_runs(id).await
+    }
+    async fn note(&self, id: JobId, token: Token, note: Note) -> Result<()> {
+        self.note_run(id, token, &note).await
+    }
+    async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<Vec<Result<Delivered>>> {
+        self.deliver_all(deliveries).await
+    }
+    async fn inbox(&self, id: JobId) -> Result<Inbox> {
+        self.inbox_of(id).await
+    }
+    async fn get(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<Option<Job>>> {
+        self.get_jobs(scope, ids).await
+    }
+    async fn list(&self, scope: &Scope, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page> {
+        self.list_jobs(scope, filter, limit, cursor).await
+    }
+    async fn logs(&self, scope: &Scope, id: JobId) -> Result<Vec<LogLine>> {
+        self.log_lines(scope, id).await
+    }
+    async fn cancel(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<Result<State>>> {
+        self.cancel_jobs(scope, ids).await
+    }
+    async fn edit(&self, scope: &Scope, id: JobId, revision: u32, edit: Edit) -> Result<u32> {
+        self.edit_job(scope, id, revision, &edit).await
+    }
+    async fn retry_now(&self, scope: &Scope, id: JobId) -> Result<State> {
+        self.retry_job(scope, id).await
+    }
+    async fn give_up(&self, scope: &Scope, id: JobId) -> Result<State> {
+        self.give_up_job(scope, id).await
+    }
+    async fn groups(&self, scope: &Scope, queue: Option<&Name>) -> Result<Vec<Group>> {
+        self.dead_groups(scope, queue).await
+    }
+    async fn replay(&self, scope: &Scope, replays: Vec<Replay>) -> Result<Vec<Result<JobId>>> {
+        self.replay_jobs(scope, replays).await
+    }
+    async fn purge(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<bool>> {
+        self.purge_jobs(scope, ids).await
+    }
+    async fn put_kinds(&self, records: Vec<KindRecord>) -> Result<()> {
+        self.write_kinds(&records).await
+    }
+    async fn kinds(&self) -> Result<Vec<KindRecord>> {
+        self.read_kinds().await
+    }
+    async fn rule(&self, queue: &Name, rule: Rule) -> Result<()> {
+        self.set_rule(queue, &rule).await
+    }
+    async fn beat(&self, report: WorkerReport, ttl: Duration) -> Result<BeatReply> {
+        self.report(&report, ttl).await
+    }
+    async fn leave(&self, worker: &str) -> Result<()> {
+        self.forget(worker).await
+    }
+    async fn workers(&self) -> Result<Vec<WorkerReport>> {
+        self.live_workers().await
+    }
+    async fn command(&self, worker: &str, command: Command) -> Result<()> {
+        self.tell_worker(worker, command).await
+    }
+    async fn queues(&self) -> Result<Vec<Name>> {
+        Ok(self.all_queues().await?.iter().map(|queue| queue.name.clone()).collect())
+    }
+    async fn stats(&self, scope: &Scope, queue: &Name) -> Result<QueueStats> {
+        self.stats_of(scope, queue).await
+    }
+    async fn tick(&self, queue: &Name, lease: Duration) -> Result<TickReport> {
+        self.tick_queue(queue, lease).await
+    }
+    async fn expired(&self, queue: &Name, keep: Duration, keep_count: u64, limit: usize) -> Result<Vec<Job>> {
+        self.over_retention(queue, keep, keep_count, limit).await
+    }
+    async fn wait(&self, queue: &Name, at_most: Duration) {
+        let at_most = signal::jittered(at_most, &*self.options.random);
+        match self.queue(queue).await {
+            Ok(queue) => {
+                self.ears.listen(&self.router, queue.slot, &keys::sibling(&queue.meta, "sig"), &queue.signal).await;
+                queue.signal.wait(&*self.options.clock, at_most).await;
+            }
+            Err(_) => self.options.clock.sleep(at_most).await,
+        }
+    }
+    async fn watch(&self, id: JobId, at_most: Duration) {
+        let at_most = signal::jittered(at_most, &*self.options.random);
+        let Ok(queue) = self.queue_of(id).await else { return self.options.clock.sleep(at_most).await };
+        self.ears.listen(&self.router, queue.slot, &keys::sibling(&queue.meta, "sig"), &queue.signal).await;
+        let now = self.options.clock.elapsed();
+        let asked = {
+            let mut until = queue.watched_until.lock().unwrap_or_else(PoisonError::into_inner);
+            let asked = now < *until;
+            if !asked {
+                *until = now + Duration::from_millis(WATCH_MS / 3);
+            }
+            asked
+        };
+        if !asked {
+            let mut command = self.command(Script::Watch, &queue.meta);
+            command.arg(WATCH_MS);
+            if self.call(&queue, Script::Watch, &command).await.is_err() {
+                *queue.watched_until.lock().unwrap_or_else(PoisonError::into_inner) = Duration::ZERO;
+            }
+        }
+        queue.signal.watch(keys::short(id), &*self.options.clock, at_most).await;
+    }
+    async fn begin(&self, tenant: &Name, key: &str, body_hash: &[u8; 32], seed: &[u8; 16], now: Millis) -> Result<Begun> {
+        self.begin_request(tenant, key, body_hash, seed, now).await
+    }
+    async fn finish(&self, tenant: &Name, key: &str, answer: &str) -> Result<()> {
+        self.finish_request(tenant, key, answer).await
+    }
+    fn durability(&self) -> Durability {
+        self.durability_now()
+    }
+    async fn health(&self) -> Result<Health> {
+        self.look().await
+    }
+}

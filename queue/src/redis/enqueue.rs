@@ -1,0 +1,145 @@
+//! Jobs in: checked, sorted by queue, sent in batches that a script can take at once.
+
+use super::{RedisBroker, Result, keys, mutable, queues::Queue, record, script::Script, value};
+use crate::{BrokerError, Due, Durability, Enqueued, KEY_MAX, NewJob, PAYLOAD_MAX};
+use longshore_base::{Code, Name};
+use redis::Value;
+use std::collections::{HashMap, HashSet};
+
+/// Jobs in a batch at most.
+const BATCH_JOBS: usize = 500;
+/// Bytes in a batch at most, unless one job alone is larger.
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// One job, ready to be sent.
+struct Sent {
+    at: usize,
+    id: Vec<u8>,
+    lane: String,
+    blob: Vec<u8>,
+    unique: Option<String>,
+}
+
+impl RedisBroker {
+    pub(super) async fn enqueue_jobs(&self, jobs: Vec<NewJob>) -> Result<Vec<Result<Enqueued>>> {
+        self.refuse_above_high_water().await?;
+        let mut answers: Vec<Option<Result<Enqueued>>> = jobs.iter().map(|_| None).collect();
+        let mut by_queue: HashMap<Name, Vec<Sent>> = HashMap::new();
+        for (at, job) in jobs.into_iter().enumerate() {
+            match self.prepare(at, &job).await {
+                Ok(sent) => by_queue.entry(job.queue).or_default().push(sent),
+                Err(error) => answers[at] = Some(Err(error)),
+            }
+        }
+        let runs = by_queue.into_iter().map(|(name, jobs)| async move {
+            let queue = self.queue(&name).await;
+            let mut done = Vec::with_capacity(jobs.len());
+            for batch in batches(jobs) {
+                let places: Vec<usize> = batch.iter().map(|job| job.at).collect();
+                let answer = match &queue {
+                    Ok(queue) => self.enqueue_batch(queue, &batch).await,
+                    Err(error) => Err(error.clone()),
+                };
+                match answer {
+                    Ok(answers) => done.extend(places.into_iter().zip(answers.into_iter().map(Ok))),
+                    Err(error) => done.extend(places.into_iter().map(|at| (at, Err(error.clone())))),
+                }
+            }
+            done
+        });
+        for (at, answer) in futures::future::join_all(runs).await.into_iter().flatten() {
+            answers[at] = Some(answer);
+        }
+        let answers: Vec<_> = answers.into_iter().map(|a| a.unwrap_or_else(|| Err(value::strange("enqueue")))).collect();
+        // When nothing at all got through, the call as a whole has failed.
+        match answers.first() {
+            Some(Err(error)) if error.is_transient() && answers.iter().all(|a| a.as_ref().is_err_and(BrokerError::is_transient)) => {
+                Err(error.clone())
+            }
+            _ => Ok(answers),
+        }
+    }
+
+    async fn prepare(&self, at: usize, job: &NewJob) -> Result<Sent> {
+        let refused = |code: Code, detail: String| BrokerError::Conflict { code, detail };
+        let size = job.args.get().len();
+        if size > PAYLOAD_MAX {
+            return Err(refused(Code::ArgsTooLarge, format!("the arguments are {size} bytes; allowed are {PAYLOAD_MAX}")));
+        }
+        let keys = [Some(&job.lane_key), job.unique.as_ref().map(|u| &u.key)];
+        if let Some(key) = keys.into_iter().flatten().find(|key| key.len() > KEY_MAX) {
+            return Err(refused(Code::RequestInvalid, format!("a key of {} bytes; allowed are {KEY_MAX}", key.len())));
+        }
+        if !job.policy.repeatable && self.durability_now() == Durability::Fast {
+            return Err(BrokerError::NotDurable);
+        }
+        let home = self.queue(&job.queue).await?.home;
+        if job.id.home() != home {
+            return Err(refused(Code::RequestInvalid, format!("the id {} was not made for the queue {}", job.id, job.queue)));
+        }
+        let mut id = keys::short(job.id).to_vec();
+        id.extend(due(job.due));
+        let lane = format!("{}/{}/{}", job.tenant, job.kind, job.lane_key);
+        let unique = job.unique.as_ref().map(|u| format!("{}/{}/{}", job.tenant, job.kind, u.key));
+        Ok(Sent { at, id, lane, blob: record::encode(job)?, unique })
+    }
+
+    async fn enqueue_batch(&self, queue: &Queue, batch: &[Sent]) -> Result<Vec<Enqueued>> {
+        let mut command = self.command(Script::Enqueue, &queue.meta);
+        for job in batch {
+            command.arg(&job.id).arg(&job.lane).arg(&job.blob);
+        }
+        let answers = value::list(self.call(queue, Script::Enqueue, &command).await?, "enqueue")?;
+        if answers.len() != batch.len() {
+            return Err(value::strange("enqueue"));
+        }
+        let one = |(answer, job): (&Value, &Sent)| match answer {
+            Value::Int(state) => {
+                let id = keys::long(&job.id, queue.home).ok_or_else(|| value::strange("enqueue"))?;
+                Ok(Enqueued { id, state: mutable::state(state % 100)?, duplicate: *state >= 100 })
+            }
+            other => {
+                let (state, id) = value::bytes(other).and_then(<[u8]>::split_first).ok_or_else(|| value::strange("enqueue"))?;
+                let id = keys::long(id, queue.home).ok_or_else(|| value::strange("enqueue"))?;
+                Ok(Enqueued { id, state: mutable::state((*state).into())?, duplicate: true })
+            }
+        };
+        answers.iter().zip(batch).map(one).collect()
+    }
+}
+
+/// As the scripts read a due time; empty for now.
+pub(super) fn due(due: Due) -> Vec<u8> {
+    let (letter, ms) = match due {
+        Due::Now => return Vec::new(),
+        Due::In(after) => (b'i', record::millis(after)),
+        Due::At(at) => (b'a', at.max(0).unsigned_abs()),
+    };
+    let mut out = vec![letter];
+    out.extend(ms.to_be_bytes());
+    out
+}
+
+/// Bounded, and no id and no unique key twice in one, so that a script need not look at its own plan.
+fn batches(jobs: Vec<Sent>) -> Vec<Vec<Sent>> {
+    let mut done = Vec::new();
+    let (mut batch, mut bytes, mut ids, mut keys) = (Vec::new(), 0, HashSet::new(), HashSet::new());
+    for job in jobs {
+        let repeated = ids.contains(&job.id[..14]) || job.unique.as_ref().is_some_and(|key| keys.contains(key));
+        let full = batch.len() == BATCH_JOBS || bytes + job.blob.len() > BATCH_BYTES;
+        if repeated || (full && !batch.is_empty()) {
+            done.push(std::mem::take(&mut batch));
+            bytes = 0;
+            ids.clear();
+            keys.clear();
+        }
+        ids.insert(job.id[..14].to_vec());
+        keys.extend(job.unique.clone());
+        bytes += job.blob.len();
+        batch.push(job);
+    }
+    if !batch.is_empty() {
+        done.push(batch);
+    }
+    done
+}

@@ -1,0 +1,123 @@
+//! The broker on Redis or Valkey: one server, or a Cluster. Read `scripts/enqueue.lua`, `lease.lua` and `ack.lua` for what
+//! happens to a job, `keys.rs` and `scripts/include/lanes.lua` for where it stands, `router.rs` for how a call gets there.
+//!
+//! Every change of a job is one script, run by the server that has the queue's slot. A script reads and plans first and
+//! writes last, so a call that fails has changed nothing.
+
+mod ack;
+mod attempt;
+mod broker;
+mod bytes;
+mod deliver;
+mod enqueue;
+mod health;
+mod keys;
+mod lease;
+mod list;
+mod mutable;
+mod node;
+mod people;
+mod queues;
+mod read;
+mod record;
+mod request;
+mod router;
+mod script;
+mod signal;
+mod target;
+mod tick;
+mod value;
+mod workers;
+
+use crate::{BrokerError, Durability};
+use longshore_base::{Clock, Random};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+type Result<T> = std::result::Result<T, BrokerError>;
+
+/// How to reach the server and what to expect of it.
+#[derive(Clone)]
+pub struct RedisOptions {
+    /// `redis://`, `rediss://`, `unix://` or `redis+cluster://h1:p,h2:p`.
+    pub url: String,
+    /// Before every key, so that several installations can share a server.
+    pub prefix: String,
+    /// For waiting and durations; the server's clock decides about jobs.
+    pub clock: Arc<dyn Clock>,
+    /// For jitter.
+    pub random: Arc<dyn Random>,
+    /// A call that has no answer after this long has an unknown outcome.
+    pub op_timeout: Duration,
+    /// The share of `maxmemory` above which nothing is enqueued.
+    pub high_water: f64,
+}
+
+impl RedisOptions {
+    /// The usual way of connecting to `url`.
+    #[must_use]
+    pub fn new(url: impl Into<String>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self { url: url.into(), prefix: "ls".to_owned(), clock, random, op_timeout: Duration::from_secs(5), high_water: 0.8 }
+    }
+}
+
+/// Without the URL, which may hold a password.
+impl fmt::Debug for RedisOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisOptions").field("prefix", &self.prefix).field("op_timeout", &self.op_timeout).finish_non_exhaustive()
+    }
+}
+
+/// Jobs at rest in Redis or Valkey.
+#[derive(Debug)]
+pub struct RedisBroker {
+    options: RedisOptions,
+    router: router::Router,
+    scripts: script::Scripts,
+    queues: queues::Queues,
+    ears: signal::Ears,
+    water: health::Water,
+    durable: AtomicBool,
+}
+
+impl RedisBroker {
+    /// Connects, looks at the server's set-up, and refuses one that would lose jobs.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] when no server answers, [`BrokerError::Refused`] with every fault of its set-up.
+    pub async fn connect(options: RedisOptions) -> Result<Arc<Self>> {
+        let target = target::Target::parse(&options.url)?;
+        if options.url.starts_with("rediss") {
+            // Refused when there is one already, which is as good.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
+        let router = router::Router::new(target, options.op_timeout, Arc::clone(&options.clock), Arc::clone(&options.random));
+        let scripts = script::Scripts::new(router.is_cluster());
+        let broker = Arc::new(Self {
+            options,
+            router,
+            scripts,
+            queues: queues::Queues::default(),
+            ears: signal::Ears::default(),
+            water: health::Water::default(),
+            durable: AtomicBool::new(false),
+        });
+        let faults = broker.look().await?.faults;
+        let fatal: Vec<_> = faults.iter().filter(|fault| fault.fatal).collect();
+        if fatal.is_empty() {
+            return Ok(broker);
+        }
+        let told: Vec<_> = fatal.iter().map(|f| format!("{} is {}: {}", f.key, f.value, f.allowed)).collect();
+        Err(BrokerError::Refused(told.join("; ")))
+    }
+
+    fn durability_now(&self) -> Durability {
+        if self.durable.load(Ordering::Acquire) { Durability::Durable } else { Durability::Fast }
+    }
+}

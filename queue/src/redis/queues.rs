@@ -1,0 +1,171 @@
+//! Queues as this process knows them: their number, their main key, whether the server is the one that they were opened on.
+
+use super::{RedisBroker, Result, keys, router::Router, script::Script, signal::Signal, value};
+use crate::{BrokerError, Home, JobId};
+use longshore_base::Name;
+use redis::{Cmd, Value};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+/// The registry is read again at most this often for numbers that nobody knows.
+const UNKNOWN_EVERY: Duration = Duration::from_secs(1);
+
+/// One queue.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) name: Name,
+    pub(super) home: Home,
+    pub(super) meta: String,
+    pub(super) slot: u16,
+    pub(super) signal: Arc<Signal>,
+    /// Run id of the server on which tokens are known to grow.
+    opened: Mutex<Option<Arc<str>>>,
+    /// Until when this process has asked to be told of changed jobs, by its own clock.
+    pub(super) watched_until: Mutex<Duration>,
+}
+
+/// By number and by name.
+#[derive(Debug, Default)]
+pub(super) struct Queues {
+    known: RwLock<(HashMap<u16, Arc<Queue>>, HashMap<Name, Arc<Queue>>)>,
+    read_at: tokio::sync::Mutex<Option<Duration>>,
+}
+
+impl RedisBroker {
+    /// A call of `script` on `key`, to which arguments are added.
+    pub(super) fn command(&self, script: Script, key: &str) -> Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(&self.scripts.get(script).hash).arg(1).arg(key);
+        command
+    }
+
+    /// Calls a script on a key outside of the queues.
+    pub(super) async fn call_key(&self, script: Script, key: &str, command: &Cmd) -> Result<Value> {
+        self.router.call(keys::slot(key), command, Some(self.scripts.get(script))).await
+    }
+
+    /// Calls a script on a queue. A new server is told first, so that tokens grow over its arrival.
+    pub(super) async fn call(&self, queue: &Queue, script: Script, command: &Cmd) -> Result<Value> {
+        self.open(queue).await?;
+        match self.router.call(queue.slot, command, Some(self.scripts.get(script))).await {
+            Err(BrokerError::Refused(text)) if text.starts_with("UNOPENED") => {
+                *queue.opened.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                self.open(queue).await?;
+                self.router.call(queue.slot, command, Some(self.scripts.get(script))).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn open(&self, queue: &Queue) -> Result<()> {
+        let Some(run_id) = run_id(&self.router, queue.slot).await? else { return Ok(()) };
+        let same = |opened: &Option<Arc<str>>| opened.as_ref() == Some(&run_id);
+        if same(&queue.opened.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(());
+        }
+        let mut command = self.command(Script::Open, &queue.meta);
+        command.arg(run_id.as_bytes());
+        self.call_key(Script::Open, &queue.meta, &command).await?;
+        *queue.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(run_id);
+        Ok(())
+    }
+
+    /// The queue of that name, registered if it is new.
+    pub(super) async fn queue(&self, name: &Name) -> Result<Arc<Queue>> {
+        if let Some(queue) = self.queues.by_name(name) {
+            return Ok(queue);
+        }
+        let key = keys::homes(&self.options.prefix);
+        let mut command = self.command(Script::Home, &key);
+        command.arg(name.as_str());
+        let number = value::int(&self.call_key(Script::Home, &key, &command).await?, "home")?;
+        let home = u16::try_from(number).map_err(|_| BrokerError::Refused("65,535 queues exist; no more can be made".to_owned()))?;
+        Ok(self.queues.add(&self.options.prefix, name, Home(home)))
+    }
+
+    /// The queue of that name if it exists.
+    pub(super) async fn existing(&self, name: &Name) -> Result<Option<Arc<Queue>>> {
+        if self.queues.by_name(name).is_none() {
+            self.read_registry(false).await?;
+        }
+        Ok(self.queues.by_name(name))
+    }
+
+    /// The queue that lives there; nobody is asked about an unknown number more than once a second.
+    pub(super) async fn at_home(&self, home: Home) -> Result<Option<Arc<Queue>>> {
+        if self.queues.by_home(home).is_none() {
+            self.read_registry(false).await?;
+        }
+        Ok(self.queues.by_home(home))
+    }
+
+    /// The queue of this job.
+    pub(super) async fn queue_of(&self, id: JobId) -> Result<Arc<Queue>> {
+        self.at_home(id.home()).await?.ok_or(BrokerError::NotFound)
+    }
+
+    /// Every queue, by name.
+    pub(super) async fn all_queues(&self) -> Result<Vec<Arc<Queue>>> {
+        self.read_registry(true).await?;
+        let mut all: Vec<_> = self.queues.known.read().unwrap_or_else(PoisonError::into_inner).1.values().cloned().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    async fn read_registry(&self, now: bool) -> Result<()> {
+        let mut read_at = self.queues.read_at.lock().await;
+        let clock = &self.options.clock;
+        if !now && read_at.is_some_and(|at| clock.elapsed() < at + UNKNOWN_EVERY) {
+            return Ok(());
+        }
+        let key = keys::homes(&self.options.prefix);
+        let answer = self.router.call(keys::slot(&key), redis::cmd("HGETALL").arg(&key), None).await?;
+        let all = value::list(answer, "homes")?;
+        for pair in all.chunks_exact(2) {
+            let name = value::text(&pair[0]).and_then(|n| Name::new(n).ok()).ok_or_else(|| value::strange("homes"))?;
+            let home = u16::try_from(value::int(&pair[1], "homes")?).map_err(|_| value::strange("homes"))?;
+            self.queues.add(&self.options.prefix, &name, Home(home));
+        }
+        *read_at = Some(clock.elapsed());
+        Ok(())
+    }
+}
+
+/// The server that would be called. None: it cannot be reached, and the call itself will say so.
+async fn run_id(router: &Router, slot: u16) -> Result<Option<Arc<str>>> {
+    Ok(router.node(slot).await?.run_id().await.ok())
+}
+
+impl Queues {
+    fn by_name(&self, name: &Name) -> Option<Arc<Queue>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).1.get(name).cloned()
+    }
+
+    fn by_home(&self, home: Home) -> Option<Arc<Queue>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).0.get(&home.0).cloned()
+    }
+
+    fn add(&self, prefix: &str, name: &Name, home: Home) -> Arc<Queue> {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = known.1.get(name).filter(|queue| queue.home == home) {
+            return Arc::clone(queue);
+        }
+        let meta = keys::meta(prefix, name);
+        let slot = keys::slot(&meta);
+        let queue = Arc::new(Queue {
+            name: name.clone(),
+            home,
+            meta,
+            slot,
+            signal: Arc::default(),
+            opened: Mutex::default(),
+            watched_until: Mutex::default(),
+        });
+        known.0.insert(home.0, Arc::clone(&queue));
+        known.1.insert(name.clone(), Arc::clone(&queue));
+        queue
+    }
+}

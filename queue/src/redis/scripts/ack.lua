@@ -1,0 +1,181 @@
+#!lua flags=allow-oom
+-- ack: ends attempts of one queue. The first payload under a token wins; the same token again gets the same answer.
+-- KEYS 1 meta · ARGV 1 worker, then for each ack: id · token (8 bytes) and a letter · what the letter asks for:
+--   C completed: output or '' · R failed: delay ms, error · U the same, but nobody knows whether the work was done ·
+--   D dead: reason, error · S snooze: delay ms · G gate: delay ms, reason as an error · X given back after its start · Y before it ·
+--   W wait: the wait · K stopped because a cancel was asked for
+-- Returns for each: the new state · 100 + state: this token had ended the attempt before · 0: lease lost · -1: no such job;
+-- last, 1 if the outbox got entries.
+-- @include base
+-- @include meta
+-- @include buckets
+-- @include record
+-- @include mutable
+-- @include counts
+-- @include signals
+-- @include lanes
+-- @include leaving
+-- @include finish
+-- @include takeout
+-- @include wait
+local DUE, WAITS = P .. 'due', P .. 'waiting'
+local EXTRA = {C = 1, R = 2, U = 2, D = 2, S = 1, G = 2, X = 0, Y = 0, W = 1, K = 0}
+local worker = ARGV[1]
+local ids, tokens, letters, first, at = {}, {}, {}, {}, 2
+while ARGV[at] do
+  local i, head = #ids + 1, ARGV[at + 1]
+  local letter = sub(head, 9)
+  ids[i], tokens[i], letters[i], first[i] = ARGV[at], sub(head, 1, 8), letter, at + 2
+  at = at + 2 + EXTRA[letter]
+end
+local reply = {}
+guard({RUN, LEASE, HELD, SUSRUN, DUE, WAITS, COUNTS, SUSPECTS, ENDED})
+call('ZCARD', DUE)
+local leases = call('HMGET', LEASE, unpack(ids))
+
+-- The plain end of a first attempt: its mutable part is put together from constants and the lease, nothing is parsed.
+local plain_head = pack(HEAD, COMPLETED, 0, 0, 0, 1, 0, 0, 1, 0, now, COMPLETED)
+local body_size = 1 + 8 + 4 + 8 + 1 + #worker
+local plain_event, plain_tail = pack('>HBI8I4', body_size, EVENT.completed, now, 1), char(#worker) .. worker
+local lease_tail, tenants = char(#worker) .. worker, {}
+local rest, rest_at = {}, {}
+for i = 1, #ids do
+  local lease, id = leases[i], ids[i]
+  if not lease or sub(lease, 1, 8) ~= tokens[i] then
+    rest[#rest + 1] = id
+    rest_at[#rest_at + 1] = i
+  elseif letters[i] == 'C' and band(byte(lease, 17), UNIQUE + PARENT + KEEP) == 0 and byte(lease, 18) < 2
+    and sub(lease, 27, 27 + #worker) == lease_tail then
+    local lane = sub(lease, 28 + #worker)
+    local tenant = tenants[lane]
+    if not tenant then
+      tenant = tenant_of(lane)
+      tenants[lane] = tenant
+    end
+    left[#left + 1] = id
+    freed[#freed + 1] = id
+    ended(COMPLETED, tenant, id)
+    put('m', id, plain_head .. sub(lease, 1, 16) .. plain_event .. sub(lease, 9, 16) .. plain_tail)
+    local output = ARGV[first[i]]
+    if output ~= '' then put('o', id, output) end
+    leases[i] = nil
+    reply[i] = COMPLETED
+  else
+    rest[#rest + 1] = id
+    rest_at[#rest_at + 1] = i
+  end
+end
+for name, e in pairs(endings) do count(sub(name, 3), RUNNING, 1 - #e / 2) end
+if #ids > #rest then
+  held_less[worker] = #ids - #rest
+  if cap then wake() end
+end
+
+local function again(id, r, m, delay, state)
+  local at_ms = now + tonumber(delay)
+  local head = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
+  if not head[2] or at_ms < tonumber(head[2]) then wake() end
+  later({'ZADD', DUE, at_ms, id})
+  m.state = state
+end
+local function back(id, r, m)
+  m.state = READY
+  ready(id, r, frozen(m))
+  wake()
+end
+local function die(id, r, m, reason, err)
+  event(m, EVENT.died, worker, err)
+  finish(id, r, m, DEAD, reason, err)
+end
+local function rest_for(id, r, m, delay)
+  if m.runs >= (r.runs_max or 1000000) then
+    die(id, r, m, REASON.runs_exhausted, failure('attempt.runs_exhausted', 'the job ran ' .. m.runs .. ' times'))
+  elseif (r.age_max or 0) > 0 and now - created(r.raw) > r.age_max then
+    die(id, r, m, REASON.age_exhausted, failure('attempt.age_exhausted', 'the job is older than its kind allows'))
+  else
+    again(id, r, m, delay, SCHEDULED)
+  end
+end
+local function sleep(id, r, m, spec)
+  local h = hex(id)
+  guard({P .. 'c:' .. h, P .. 'g:' .. h, P .. 'x:' .. h})
+  local verdict = judge(spec, call('HVALS', P .. 'c:' .. h), call('HVALS', P .. 'g:' .. h))
+  event(m, EVENT.waited, worker)
+  if verdict == DIE then
+    die(id, r, m, REASON.child_failed, failure('attempt.child_failed', 'a child that this job waited for ended badly'))
+  elseif verdict then
+    m.woken = verdict
+    back(id, r, m)
+  else
+    m.state = WAITING
+    call('HLEN', P .. 'x:' .. h)
+    later({'HSET', P .. 'x:' .. h, 'w', spec})
+    later({'ZADD', WAITS, wait_until(spec), id})
+  end
+end
+local KIND = {R = EVENT.retried, U = EVENT.retried, S = EVENT.snoozed, G = EVENT.gated, X = EVENT.released, Y = EVENT.released}
+local function settle(i, id, lease, r, m)
+  local letter, a, b = letters[i], ARGV[first[i]], ARGV[first[i] + 1]
+  local asked, unrepeatable = band(byte(lease, 18), CANCEL_ASKED) > 0, band(byte(lease, 17), NOREPEAT) > 0
+  local b_is_error = letter == 'R' or letter == 'U' or letter == 'G'
+  leave(id, lease, worker_of(lease))
+  count(r.tenant, RUNNING, -1)
+  returned(m, lease, 0)
+  if letter == 'C' or letter == 'R' or letter == 'U' or letter == 'D' then m.attempts = m.attempts + 1 end
+  if letter == 'X' then m.interruptions = m.interruptions + 1 elseif letter ~= 'Y' then m.row = 0 end
+  if letter == 'C' then
+    event(m, EVENT.completed, worker)
+    finish(id, r, m, COMPLETED, 0, nil, a ~= '' and a or nil)
+  elseif letter == 'D' then
+    die(id, r, m, tonumber(a), b)
+  elseif unrepeatable and (letter == 'U' or letter == 'X') then
+    local err = letter == 'U' and b or failure('attempt.outcome_unknown', 'the worker stopped after the attempt had started')
+    die(id, r, m, REASON.outcome_unknown, err)
+  elseif asked or letter == 'K' then
+    if KIND[letter] then event(m, KIND[letter], worker, b_is_error and b or nil) end
+    event(m, EVENT.cancelled, worker)
+    finish(id, r, m, CANCELLED, REASON.cancelled)
+  elseif letter == 'W' then
+    sleep(id, r, m, a)
+  else
+    event(m, KIND[letter], worker, b_is_error and b or nil)
+    if letter == 'X' or letter == 'Y' then
+      back(id, r, m)
+    elseif letter == 'S' or letter == 'G' then
+      rest_for(id, r, m, a)
+    else
+      again(id, r, m, a, RETRYING)
+    end
+  end
+  if m.state ~= READY and m.state < COMPLETED then count(r.tenant, m.state, 1) end
+  tell(id)
+  if cap then wake() end
+  m.outcome = m.state
+  put('m', id, frozen(m))
+  return m.state
+end
+
+local lost = 0
+if #rest > 0 then
+  local order = group(rest)
+  local records, ms = fetch(order, 'j'), fetch(order, 'm')
+  for k = 1, #rest do
+    local i, id = rest_at[k], rest[k]
+    local lease, m = leases[i], mutable(ms[k])
+    if lease and sub(lease, 1, 8) == tokens[i] then
+      reply[i] = settle(i, id, lease, parse(records[k]), m)
+    elseif m.outcome > 0 and m.token == tokens[i] then
+      reply[i] = 100 + m.outcome
+    elseif records[k] then
+      reply[i] = 0
+      lost = lost + 1
+    else
+      reply[i] = -1
+    end
+  end
+end
+plan_leaving()
+if lost > 0 then later({'HINCRBY', META, 'lost', lost}) end
+conclude()
+reply[#ids + 1] = told and 1 or 0
+return reply

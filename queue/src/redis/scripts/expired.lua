@@ -1,0 +1,50 @@
+#!lua
+-- expired: ids of ended jobs whose retention is over, oldest first; Dead ones are left to people. Puts the index of the
+-- ended indexes in order on its way.
+-- KEYS 1 meta · ARGV 1 kept for ms · 2 kept at most · 3 how many · Returns ids.
+-- @include base
+local ENDED, KEPT, PAGES = P .. 'ended', P .. 'kept', 5
+local keep, most, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+guard({ENDED, KEPT, P .. 'counts'})
+local found, listed = {}, {}
+local function add(id)
+  if not listed[id] and #found < limit then
+    listed[id] = true
+    found[#found + 1] = id
+  end
+end
+for _, id in ipairs(call('ZRANGEBYSCORE', KEPT, '-inf', now, 'LIMIT', 0, limit)) do add(id) end
+-- Takes from one index what ended by `cutoff`, at most `n`, leaving out what has a keep of its own.
+local function take(name, cutoff, n)
+  local key, got = P .. 'e:' .. name, 0
+  guard({key})
+  for page = 0, PAGES - 1 do
+    local ids = call('ZRANGEBYSCORE', key, '-inf', cutoff, 'LIMIT', page * limit, limit)
+    if #ids == 0 then break end
+    local own = call('ZMSCORE', KEPT, unpack(ids))
+    for i = 1, #ids do
+      if not own[i] and got < n and #found < limit then
+        add(ids[i])
+        got = got + 1
+      end
+    end
+    if got >= n or #found >= limit then break end
+  end
+  local oldest = call('ZRANGE', key, 0, 0, 'WITHSCORES')
+  if oldest[2] then later({'ZADD', ENDED, 'XX', oldest[2], name}) else later({'ZREM', ENDED, name}) end
+  return got
+end
+local names = call('ZRANGEBYSCORE', ENDED, '-inf', now - keep, 'LIMIT', 0, 200)
+for _, name in ipairs(names) do
+  if sub(name, 1, 1) ~= tostring(DEAD) then take(name, now - keep, limit) end
+end
+local counts = call('HMGET', P .. 'counts', COMPLETED, CANCELLED)
+local over = tonumber(counts[1] or 0) + tonumber(counts[2] or 0) - most - #found
+if over > 0 then
+  names = call('ZRANGE', ENDED, 0, 199)
+  for _, name in ipairs(names) do
+    if over > 0 and sub(name, 1, 1) ~= tostring(DEAD) then over = over - take(name, '+inf', over) end
+  end
+end
+commit()
+return found

@@ -1,0 +1,66 @@
+-- buckets: job blobs live in hashes by the time in their id, 4.096 s each; the field is the id without its first four bytes
+-- and its home. `group` sorts ids once, so that each bucket costs one command. Needs base.
+local names = {}
+local function bucket(id)
+  local head = sub(id, 1, 5)
+  local name = names[head]
+  if not name then
+    local a, b, c, d, e = byte(head, 1, 5)
+    name = string.format('%02x%02x%02x%02x%x', a, b, c, d, floor(e / 16))
+    names[head] = name
+  end
+  return name
+end
+local function group(ids)
+  local groups, order = {}, {}
+  for i = 1, #ids do
+    local name = bucket(ids[i])
+    local g = groups[name]
+    if not g then
+      g = {name = name, fields = {}, at = {}}
+      groups[name] = g
+      order[#order + 1] = g
+    end
+    g.fields[#g.fields + 1] = sub(ids[i], 5)
+    g.at[#g.at + 1] = i
+  end
+  return order
+end
+-- What: j records, m what has become of them, o outputs.
+local function fetch(order, what)
+  local found, keys = {}, {}
+  for i = 1, #order do keys[i] = P .. what .. ':' .. order[i].name end
+  if #keys > 0 then guard(keys) end
+  for i = 1, #order do
+    local g = order[i]
+    local values = call('HMGET', keys[i], unpack(g.fields))
+    for k = 1, #values do found[g.at[k]] = values[k] end
+  end
+  return found
+end
+local puts = {}
+local function put(what, id, value)
+  local key = P .. what .. ':' .. bucket(id)
+  local p = puts[key]
+  if not p then
+    guard({key})
+    call('HLEN', key)
+    p = {'HSET', key}
+    puts[key] = p
+  end
+  p[#p + 1] = sub(id, 5)
+  p[#p + 1] = value
+end
+local function plan_puts()
+  for _, p in pairs(puts) do later(p) end
+  puts = {}
+end
+local hexes = {}
+local function hex(id)
+  local h = hexes[id]
+  if not h then
+    h = id:gsub('.', function(c) return string.format('%02x', byte(c)) end)
+    hexes[id] = h
+  end
+  return h
+end

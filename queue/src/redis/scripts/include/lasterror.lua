@@ -1,0 +1,11 @@
+-- lasterror: the newest error among a job's events. Needs mutable.
+local function last_error(m)
+  local at, err = 1, nil
+  while at <= #m.events do
+    local n = unpick('>H', m.events, at)
+    local skip = 22 + byte(m.events, at + 23)
+    if n > skip then err = sub(m.events, at + 2 + skip, at + 1 + n) end
+    at = at + 2 + n
+  end
+  return err or failure('handler.failed', '')
+end

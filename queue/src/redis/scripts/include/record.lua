@@ -1,0 +1,41 @@
+-- record: reads the binary head of a record (record.rs writes it). Needs base.
+local NOREPEAT, UNIQUE, PARENT, EXPIRES, WAIT, KEEP, LIMITS = 1, 2, 4, 8, 16, 32, 64
+local KEEP_MODE, UNTIL_STARTED, REPLACE, THROTTLE = 1, 2, 3, 4
+-- The sequence counts in 256ths of a millisecond since EPOCH, so it tells the time of the enqueue as well.
+local EPOCH, STEP, CLASS = 1577836800000, 256, 2 ^ 49
+local function created(s) return floor(unpick('>I7', s) / STEP) + EPOCH end
+local function parse(s)
+  local r = {raw = s}
+  local tl, kl, yl
+  r.seq, r.revision, r.flags, r.priority, r.crashes_max, tl, kl, yl = unpick('>I7I3xBBBBBH', s)
+  local at = 19
+  r.tenant = sub(s, at, at + tl - 1)
+  r.kind = sub(s, at + tl, at + tl + kl - 1)
+  at = at + tl + kl
+  r.lane = r.tenant .. '/' .. r.kind .. '/' .. sub(s, at, at + yl - 1)
+  at = at + yl
+  r.score = (9 - r.priority) * CLASS + r.seq
+  local f = r.flags
+  if band(f, EXPIRES) > 0 then r.expires, at = unpick('>I8', s, at) end
+  if band(f, LIMITS) > 0 then r.runs_max, r.age_max, at = unpick('>I4I8', s, at) end
+  if band(f, KEEP) > 0 then r.keep, at = unpick('>I8', s, at) end
+  if band(f, UNIQUE) > 0 then
+    local n
+    r.unique_mode, r.unique_ms, n, at = unpick('>BI8H', s, at)
+    r.unique = r.tenant .. '/' .. r.kind .. '/' .. sub(s, at, at + n - 1)
+    at = at + n
+  end
+  if band(f, PARENT) > 0 then
+    local n
+    r.parent = sub(s, at, at + 15)
+    n, at = unpick('>H', s, at + 16)
+    r.parent_key = sub(s, at, at + n - 1)
+    at = at + n
+  end
+  if band(f, WAIT) > 0 then
+    local n
+    n, at = unpick('>H', s, at)
+    r.wait = sub(s, at, at + n - 1)
+  end
+  return r
+end

@@ -1,0 +1,78 @@
+-- sweep: what a tick puts in order beside the jobs: leases after the clock went back, keys of time that has passed, and
+-- once a minute the derived counts. Needs leaving, finish, lanes.
+local CALLS_KEY = P .. 'calls'
+local RECOUNT_MS, SOME = 60000, 2000
+local function clamp(lease_ms)
+  local far = call('ZRANGEBYSCORE', RUN, '(' .. string.format('%.0f', now + lease_ms), '+inf', 'LIMIT', 0, SOME)
+  local nearer = {'ZADD', RUN, 'XX'}
+  for i = 1, #far do
+    nearer[#nearer + 1] = now + lease_ms
+    nearer[#nearer + 1] = far[i]
+  end
+  if #far > 0 then later(nearer) end
+  if #far < SOME then change('seen', now) end
+end
+local function prune(limit)
+  local uexp, tombs, kinds = P .. 'uexp', P .. 'tombs', P .. 'kinds'
+  guard({uexp, tombs, kinds, UNIQ, DEBT, CALLS_KEY})
+  local keys = call('ZRANGEBYSCORE', uexp, '-inf', now, 'LIMIT', 0, limit)
+  if #keys > 0 then
+    local holders, free = call('HMGET', UNIQ, unpack(keys)), {'HDEL', UNIQ}
+    for i = 1, #keys do
+      local h = holders[i]
+      if h and byte(h, 15) == THROTTLE and unpick('>I8', h, 16) <= now then free[#free + 1] = keys[i] end
+    end
+    if #free > 2 then later(free) end
+    later({'ZREM', uexp, unpack(keys)})
+  end
+  local old = call('ZRANGEBYSCORE', tombs, '-inf', now, 'LIMIT', 0, limit)
+  for i = 1, #old do
+    local key = P .. 'j:' .. bucket(old[i])
+    guard({key})
+    local byte_left = call('HGET', key, sub(old[i], 5))
+    if byte_left and #byte_left == 1 then later({'HDEL', key, sub(old[i], 5)}) end
+  end
+  if #old > 0 then later({'ZREM', tombs, unpack(old)}) end
+  later({'ZREMRANGEBYSCORE', kinds, '-inf', now - 3600000})
+  later({'ZREMRANGEBYSCORE', DEBT, '-inf', vt})
+end
+-- Workers that have not leased for an hour are forgotten.
+local function forget()
+  local cursor = call('HGET', META, 'calls_at') or '0'
+  local some = call('HSCAN', CALLS_KEY, cursor, 'COUNT', 50)
+  change('calls_at', some[1])
+  for i = 1, #some[2], 2 do
+    if now - unpick('>I8', some[2][i + 1], 9) > 3600000 then
+      later({'HDEL', CALLS_KEY, some[2][i]})
+      later({'HDEL', HELD, some[2][i]})
+    end
+  end
+end
+local function recount()
+  local leases, tenants, workers = call('HVALS', LEASE), {}, {}
+  for i = 1, #leases do
+    local tenant, worker = tenant_of(lane_of(leases[i])), worker_of(leases[i])
+    tenants[tenant] = (tenants[tenant] or 0) + 1
+    workers[worker] = (workers[worker] or 0) + 1
+  end
+  local stored = call('HGETALL', COUNTS)
+  for i = 1, #stored, 2 do
+    local tenant = string.match(stored[i], '^3/(.+)')
+    if tenant and not tenants[tenant] then tenants[tenant] = 0 end
+    if stored[i + 1] == '0' then later({'HDEL', COUNTS, stored[i]}) end
+  end
+  for tenant, n in pairs(tenants) do
+    later(n > 0 and {'HSET', COUNTS, RUNNING .. '/' .. tenant, n} or {'HDEL', COUNTS, RUNNING .. '/' .. tenant})
+  end
+  later({'HSET', COUNTS, RUNNING, #leases})
+  for worker, n in pairs(workers) do later({'HSET', HELD, worker, n}) end
+end
+local function sweep(limit)
+  prune(limit)
+  local last = tonumber(call('HGET', META, 'swept') or 0)
+  if now - last > RECOUNT_MS or last > now then
+    forget()
+    if call('HLEN', LEASE) <= SOME and call('HLEN', COUNTS) <= 10 * SOME then recount() end
+    change('swept', now)
+  end
+end

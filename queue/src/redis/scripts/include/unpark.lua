@@ -1,0 +1,17 @@
+-- unpark: lanes of a kind that nobody carried come back, some hundred at a time. A transaction of its own. Needs lanes.
+local function unpark(kind)
+  if parked == 0 or call('HEXISTS', PARKED, kind) == 0 then return end
+  local key = P .. 'parked:kind:' .. kind
+  guard({key, LANES, RING, DEBT})
+  local some = call('ZRANGE', key, 0, 499)
+  if #some > 0 then later({'ZREMRANGEBYRANK', key, 0, #some - 1}) end
+  if call('ZCARD', key) == #some then
+    later({'HDEL', PARKED, kind})
+    later({'HINCRBY', META, 'parked', -1})
+  end
+  local others = parked
+  parked = 0
+  register(some)
+  parked = call('ZCARD', key) == #some and others - 1 or others
+  commit()
+end

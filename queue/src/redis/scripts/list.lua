@@ -1,0 +1,57 @@
+#!lua flags=no-writes
+-- list: ids by where they stand, a page at a time.
+-- KEYS 1 meta · ARGV 1 what:
+--   run, due, waiting, suspects: 2 from which rank, 3 how many → ids
+--   lane: 2 its name, 3 from which rank, 4 how many → ids
+--   lanes: 2 tenant or '' → the names of lanes that may hold jobs
+--   tenants: 2 state → the tenants that have ended jobs in that state
+--   ended: 2 state, 3 ended at most at, 4 how many, tenants → ids and when they ended, newest first for each tenant
+-- @include base
+local what = ARGV[1]
+if what == 'lane' then
+  guard({P .. 'l:' .. ARGV[2]})
+  return call('ZRANGE', P .. 'l:' .. ARGV[2], ARGV[3], ARGV[3] + ARGV[4] - 1)
+elseif what == 'tenants' then
+  guard({P .. 'ended'})
+  local names = {}
+  for _, name in ipairs(call('ZRANGE', P .. 'ended', 0, -1)) do
+    if sub(name, 1, 2) == ARGV[2] .. ':' then names[#names + 1] = sub(name, 3) end
+  end
+  return names
+elseif what == 'ended' then
+  local found = {}
+  for i = 5, #ARGV do
+    local key = P .. 'e:' .. ARGV[2] .. ':' .. ARGV[i]
+    guard({key})
+    local some = call('ZREVRANGEBYSCORE', key, ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', 0, ARGV[4])
+    for k = 1, #some do found[#found + 1] = some[k] end
+  end
+  return found
+elseif what == 'lanes' then
+  local found, tenant = {}, ARGV[2]
+  local function add(name, only)
+    if only == '*' then
+      guard({P .. 't:' .. name})
+      for _, lane in ipairs(call('ZRANGE', P .. 't:' .. name, 0, -1)) do found[#found + 1] = lane end
+    elseif only then
+      found[#found + 1] = only
+    end
+  end
+  guard({P .. 'lanes', P .. 'parked'})
+  if tenant ~= '' then
+    add(tenant, call('HGET', P .. 'lanes', tenant))
+  else
+    local all = call('HGETALL', P .. 'lanes')
+    for i = 1, #all, 2 do add(all[i], all[i + 1]) end
+  end
+  for _, kind in ipairs(call('HKEYS', P .. 'parked')) do
+    local key = P .. 'parked:kind:' .. kind
+    guard({key})
+    for _, lane in ipairs(call('ZRANGE', key, 0, -1)) do
+      if tenant == '' or sub(lane, 1, #tenant + 1) == tenant .. '/' then found[#found + 1] = lane end
+    end
+  end
+  return found
+end
+guard({P .. what})
+return call('ZRANGE', P .. what, ARGV[2], ARGV[2] + ARGV[3] - 1)

@@ -1,0 +1,26 @@
+#!lua
+-- note: keeps progress and appends log lines, the oldest of which go when there are too many bytes. Fenced.
+-- KEYS 1 meta · ARGV 1 id · 2 token · 3 progress or '' · 4 bytes at most · then lines · Returns 1 · 0 lease lost.
+-- @include base
+-- @include meta
+-- @include buckets
+-- @include signals
+local id, extra = ARGV[1], P .. 'x:' .. hex(ARGV[1])
+guard({P .. 'lease', extra})
+local lease = call('HGET', P .. 'lease', id)
+if not lease or sub(lease, 1, 8) ~= ARGV[2] then
+  call('HINCRBY', META, 'lost', 1)
+  return 0
+end
+local logs = {call('HGET', extra, 'l') or ''}
+for i = 5, #ARGV do logs[#logs + 1] = pack('>I4', #ARGV[i]) .. ARGV[i] end
+if ARGV[3] ~= '' then later({'HSET', extra, 'p', ARGV[3]}) end
+if #logs > 1 then
+  local text, from = table.concat(logs), 1
+  while #text - from + 1 > tonumber(ARGV[4]) do from = from + 4 + unpick('>I4', text, from) end
+  later({'HSET', extra, 'l', sub(text, from)})
+end
+tell(id)
+plan_signals()
+commit()
+return 1

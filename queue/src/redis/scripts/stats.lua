@@ -1,0 +1,48 @@
+#!lua flags=no-writes
+-- stats: a queue in numbers.
+-- KEYS 1 meta · ARGV 1 tenant or '' · Returns eight counts by state · pause until ('' for ever, nil: not paused) · its
+-- reason · by whom · cap · late writes refused · age of the oldest ready job in ms or -1.
+-- @include base
+-- @include record
+local tenant, fields, reply = ARGV[1], {}, {}
+for state = 1, 8 do fields[state] = tenant == '' and state or state .. '/' .. tenant end
+guard({P .. 'counts', P .. 'lanes', P .. 'run', P .. 'ring'})
+local counts = call('HMGET', P .. 'counts', unpack(fields))
+for state = 1, 8 do reply[state] = math.max(0, tonumber(counts[state] or 0)) end
+if tenant == '' then reply[RUNNING] = call('ZCARD', P .. 'run') end
+local rule = call('HMGET', META, 'pause', 'pause_reason', 'pause_by', 'cap', 'lost')
+if rule[1] and rule[1] ~= '' and tonumber(rule[1]) <= now then rule[1] = false end
+reply[9], reply[10], reply[11], reply[12], reply[13] = rule[1], rule[2], rule[3], rule[4], rule[5]
+-- The heads of some two hundred lanes, each priority apart: exact unless there are more.
+local oldest, looked = -1, 0
+local function look(lane)
+  local from = '-inf'
+  guard({P .. 'l:' .. lane})
+  while true do
+    local first = call('ZRANGE', P .. 'l:' .. lane, from, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+    if not first[2] then return end
+    local score = tonumber(first[2])
+    local age = now - (floor(score % CLASS / STEP) + EPOCH)
+    oldest = math.max(oldest, age)
+    from = string.format('%.0f', (floor(score / CLASS) + 1) * CLASS)
+  end
+end
+local tenants = tenant == '' and call('ZRANGE', P .. 'ring', 0, 199) or {tenant}
+if #tenants > 0 then
+  local only = call('HMGET', P .. 'lanes', unpack(tenants))
+  for i = 1, #tenants do
+    if only[i] == '*' then
+      guard({P .. 't:' .. tenants[i]})
+      for _, lane in ipairs(call('ZRANGE', P .. 't:' .. tenants[i], 0, math.max(0, 199 - looked))) do
+        look(lane)
+        looked = looked + 1
+      end
+    elseif only[i] then
+      look(only[i])
+      looked = looked + 1
+    end
+    if looked >= 200 then break end
+  end
+end
+reply[14] = oldest
+return reply

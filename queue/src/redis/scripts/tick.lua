@@ -1,0 +1,43 @@
+#!lua flags=allow-oom
+-- tick: moves a queue's time forward by bounded steps. Any number may run; each step is a transaction of its own.
+-- KEYS 1 meta · ARGV 1 lease ms · 2 how many of each at most · 3 a random number
+-- Returns promoted · expired · reaped · timed out · 1 there is more · 1 reaping is held · 1 the clock went back ·
+-- entries in the outbox.
+-- @include base
+-- @include meta
+-- @include buckets
+-- @include record
+-- @include mutable
+-- @include counts
+-- @include signals
+-- @include lanes
+-- @include clock
+-- @include promote
+-- @include leaving
+-- @include finish
+-- @include takeout
+-- @include state
+-- @include wait
+-- @include wakejob
+-- @include expire
+-- @include timeout
+-- @include reap
+-- @include sweep
+local lease_ms, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
+guard({DUE, RUN, LEASE, HELD, SUSRUN, SUSPECTS, EXP, P .. 'waiting', COUNTS, OUTBOX})
+local back = seen > now + 1000
+if back then
+  clamp(lease_ms)
+else
+  look(lease_ms)
+end
+local promoted = promote(limit)
+local passed, expired = expire(limit)
+local timed_out = time_out(limit)
+local held, reaped = hold > now, 0
+if not held then reaped = reap(limit, tonumber(ARGV[3])) end
+sweep(limit)
+plan_meta()
+commit()
+local more = promoted == limit or passed == limit or timed_out == limit or reaped == limit
+return {promoted, expired, reaped, timed_out, more and 1 or 0, held and 1 or 0, back and 1 or 0, call('HLEN', OUTBOX)}

@@ -1,0 +1,245 @@
+//! Wake-ups. One subscribed connection per server; a queue's channel carries `w` (somebody may lease), `j` and ids (these jobs
+//! have changed) and `c` and ids (these running jobs are asked to stop). Signals are hints: whoever waits has a bound.
+
+use super::{keys, node::Node, router::Router};
+use longshore_base::{Clock, Random};
+use redis::{PushInfo, PushKind, Value, aio::ConnectionLike, aio::MultiplexedConnection};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// How many ids a queue remembers as watched.
+const WATCHED_MAX: usize = 4096;
+
+/// What is known of one watched job.
+#[derive(Debug, Default)]
+struct Watched {
+    notify: Arc<Notify>,
+    /// It changed since somebody last waited.
+    missed: bool,
+    waiting: usize,
+}
+
+/// A queue's signals in this process.
+#[derive(Debug, Default)]
+pub(super) struct Signal {
+    count: AtomicU64,
+    /// The count when the last lease call that found too little was sent: a signal since then is not to be missed.
+    seen: AtomicU64,
+    notify: Notify,
+    watched: Mutex<HashMap<keys::Short, Watched>>,
+    /// Set while a connection is subscribed to the queue's channel.
+    subscription: Mutex<Option<Arc<AtomicBool>>>,
+    subscribing: tokio::sync::Mutex<()>,
+}
+
+impl Signal {
+    /// To be taken before a lease call is sent, for [`Signal::found_too_little`].
+    pub(super) fn mark(&self) -> u64 {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// A lease call that was sent at `mark` left slots open.
+    pub(super) fn found_too_little(&self, mark: u64) {
+        self.seen.store(mark, Ordering::Release);
+    }
+
+    fn wake(&self) {
+        self.count.fetch_add(1, Ordering::AcqRel);
+        self.notify.notify_waiters();
+    }
+
+    fn changed(&self, ids: &[u8]) {
+        let mut watched = lock(&self.watched);
+        for id in ids.chunks_exact(14) {
+            if let Some(entry) = keys::Short::try_from(id).ok().and_then(|id| watched.get_mut(&id)) {
+                entry.missed = true;
+                entry.notify.notify_waiters();
+            }
+        }
+    }
+
+    /// The connection is gone, and with it what it would have told.
+    fn lost(&self) {
+        self.wake();
+        for entry in lock(&self.watched).values() {
+            entry.notify.notify_waiters();
+        }
+    }
+
+    /// Waits for a signal that came after the last lease call, or for `at_most`.
+    pub(super) async fn wait(&self, clock: &dyn Clock, at_most: Duration) {
+        let end = clock.sleep(at_most);
+        tokio::pin!(end);
+        loop {
+            let next = self.notify.notified();
+            tokio::pin!(next);
+            next.as_mut().enable();
+            if self.count.load(Ordering::Acquire) != self.seen.load(Ordering::Acquire) {
+                // One signal ends one wait; without a lease call in between the next wait is a real one.
+                self.seen.store(self.count.load(Ordering::Acquire), Ordering::Release);
+                return;
+            }
+            tokio::select! {
+                () = &mut next => {}
+                () = &mut end => return,
+            }
+        }
+    }
+
+    /// Waits for news of one job.
+    pub(super) async fn watch(&self, id: keys::Short, clock: &dyn Clock, at_most: Duration) {
+        let notify = {
+            let mut watched = lock(&self.watched);
+            if watched.len() >= WATCHED_MAX {
+                watched.retain(|_, entry| entry.waiting > 0);
+            }
+            let entry = watched.entry(id).or_default();
+            entry.waiting += 1;
+            Arc::clone(&entry.notify)
+        };
+        let waiting = Waiting { signal: self, id };
+        let next = notify.notified();
+        tokio::pin!(next);
+        next.as_mut().enable();
+        if !waiting.take_news() {
+            tokio::select! {
+                () = next => { waiting.take_news(); }
+                () = clock.sleep(at_most) => {}
+            }
+        }
+        drop(waiting);
+    }
+}
+
+/// Counts a watcher off, also when its future is dropped.
+struct Waiting<'a> {
+    signal: &'a Signal,
+    id: keys::Short,
+}
+
+impl Waiting<'_> {
+    fn take_news(&self) -> bool {
+        lock(&self.signal.watched).get_mut(&self.id).is_some_and(|entry| std::mem::take(&mut entry.missed))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(entry) = lock(&self.signal.watched).get_mut(&self.id) {
+            entry.waiting -= 1;
+        }
+    }
+}
+
+/// A subscribed connection.
+struct Ear {
+    connection: MultiplexedConnection,
+    alive: Arc<AtomicBool>,
+}
+
+type Channels = Arc<Mutex<HashMap<Vec<u8>, Weak<Signal>>>>;
+
+/// The subscribed connections of this process.
+#[derive(Default)]
+pub(super) struct Ears {
+    by_node: tokio::sync::Mutex<HashMap<String, Ear>>,
+    channels: Channels,
+}
+
+impl std::fmt::Debug for Ears {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ears").finish_non_exhaustive()
+    }
+}
+
+impl Ears {
+    /// Makes sure that `signal` hears its channel. A server that cannot be reached is not an error here.
+    pub(super) async fn listen(&self, router: &Router, slot: u16, channel: &str, signal: &Arc<Signal>) {
+        let heard = || lock(&signal.subscription).as_ref().is_some_and(|alive| alive.load(Ordering::Acquire));
+        if heard() {
+            return;
+        }
+        let _one = signal.subscribing.lock().await;
+        if heard() {
+            return;
+        }
+        lock(&self.channels).insert(channel.as_bytes().to_vec(), Arc::downgrade(signal));
+        let Ok(node) = router.node(slot).await else { return };
+        match self.subscribe(&node, channel, router.is_cluster()).await {
+            Ok(alive) => {
+                *lock(&signal.subscription) = Some(alive);
+                // What was told before this moment was not heard.
+                signal.wake();
+            }
+            Err(error) => tracing::debug!(%error, channel, "not subscribed; waits fall back to their bounds"),
+        }
+    }
+
+    async fn subscribe(&self, node: &Node, channel: &str, cluster: bool) -> Result<Arc<AtomicBool>, redis::RedisError> {
+        let mut ears = self.by_node.lock().await;
+        if ears.get(&node.address).is_none_or(|ear| !ear.alive.load(Ordering::Acquire)) {
+            let ear = self.connect(node).await?;
+            ears.insert(node.address.clone(), ear);
+        }
+        let Some(ear) = ears.get_mut(&node.address) else { return Ok(Arc::default()) };
+        let (mut connection, alive) = (ear.connection.clone(), Arc::clone(&ear.alive));
+        drop(ears);
+        let command = if cluster { "SSUBSCRIBE" } else { "SUBSCRIBE" };
+        match connection.req_packed_command(redis::cmd(command).arg(channel)).await {
+            Ok(Value::ServerError(error)) => Err(error.into()),
+            Ok(_) => Ok(alive),
+            Err(error) => {
+                alive.store(false, Ordering::Release);
+                Err(error)
+            }
+        }
+    }
+
+    async fn connect(&self, node: &Node) -> Result<Ear, redis::RedisError> {
+        let alive = Arc::new(AtomicBool::new(true));
+        let (channels, flag) = (Arc::clone(&self.channels), Arc::clone(&alive));
+        let connection = node
+            .subscriber(move |info: PushInfo| {
+                hear(&channels, &flag, &info);
+                Ok(())
+            })
+            .await?;
+        Ok(Ear { connection, alive })
+    }
+}
+
+fn hear(channels: &Channels, alive: &AtomicBool, info: &PushInfo) {
+    match info.kind {
+        // The end of the connection, or a slot that has moved away: everybody looks, and subscribes anew.
+        PushKind::Disconnection | PushKind::SUnsubscribe => {
+            alive.store(false, Ordering::Release);
+            let all: Vec<_> = lock(channels).values().filter_map(Weak::upgrade).collect();
+            all.iter().for_each(|signal| signal.lost());
+        }
+        PushKind::Message | PushKind::SMessage => {
+            let [Value::BulkString(channel), Value::BulkString(text)] = info.data.as_slice() else { return };
+            let Some(signal) = lock(channels).get(channel).and_then(Weak::upgrade) else { return };
+            match text.split_first() {
+                Some((b'j' | b'c', ids)) => signal.changed(ids),
+                _ => signal.wake(),
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A little less than `at_most`, so that processes that wait alike do not come all at once.
+pub(super) fn jittered(at_most: Duration, random: &dyn Random) -> Duration {
+    at_most.mul_f64(1.0 - 0.1 * random.unit())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,64 @@
+//! Time moves on: what a tick does, and what retention asks for.
+
+use super::{RedisBroker, Result, keys, queues::Queue, record, script::Script, value};
+use crate::{Job, TickReport};
+use longshore_base::Name;
+use std::time::Duration;
+
+/// Jobs that one tick moves of each sort.
+const STEP: usize = 200;
+/// Scripts in one tick at most; the report says when there is more.
+const ROUNDS: usize = 5;
+
+impl RedisBroker {
+    pub(super) async fn tick_queue(&self, name: &Name, lease: Duration) -> Result<TickReport> {
+        let Some(queue) = self.existing(name).await? else { return Ok(TickReport::default()) };
+        let mut report = TickReport::default();
+        for _ in 0..ROUNDS {
+            let (step, outbox) = self.tick_once(&queue, lease).await?;
+            report.promoted += step.promoted;
+            report.expired += step.expired;
+            report.reaped += step.reaped;
+            report.timed_out += step.timed_out;
+            report.held = step.held;
+            report.more = step.more;
+            if outbox {
+                report.delivered += self.drain_from(queue.home).await;
+            }
+            if !step.more {
+                break;
+            }
+        }
+        Ok(report)
+    }
+
+    /// One script, and whether the outbox has entries.
+    pub(super) async fn tick_once(&self, queue: &Queue, lease: Duration) -> Result<(TickReport, bool)> {
+        let mut command = self.command(Script::Tick, &queue.meta);
+        command.arg(record::millis(lease).max(1)).arg(STEP).arg(self.options.random.bits() % 2_147_483_646 + 1);
+        let answer = value::ints(self.call(queue, Script::Tick, &command).await?, "tick")?;
+        let number = |at: usize| answer.get(at).and_then(|n| u32::try_from(*n).ok()).unwrap_or(0);
+        if number(6) == 1 {
+            tracing::warn!(queue = %queue.name, "the server's clock went back; leases were shortened, due times were not moved");
+        }
+        let report = TickReport {
+            promoted: number(0),
+            expired: number(1),
+            reaped: number(2),
+            timed_out: number(3),
+            more: number(4) == 1,
+            held: number(5) == 1,
+            delivered: 0,
+        };
+        Ok((report, number(7) > 0))
+    }
+
+    pub(super) async fn over_retention(&self, name: &Name, keep: Duration, keep_count: u64, limit: usize) -> Result<Vec<Job>> {
+        let Some(queue) = self.existing(name).await? else { return Ok(Vec::new()) };
+        let mut command = self.command(Script::Expired, &queue.meta);
+        command.arg(record::millis(keep)).arg(keep_count.min(1 << 52)).arg(limit.clamp(1, 1000));
+        let answer = value::list(self.call(&queue, Script::Expired, &command).await?, "expired")?;
+        let ids: Vec<_> = answer.iter().filter_map(value::bytes).filter_map(|id| keys::long(id, queue.home)).collect();
+        self.retired(&queue, &ids).await
+    }
+}

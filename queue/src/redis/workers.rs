@@ -1,0 +1,101 @@
+//! Kinds, workers and rules.
+
+use super::{RedisBroker, Result, keys, record::millis, script::Script, value};
+use crate::{BeatReply, BrokerError, Command, KindRecord, Rule, WorkerReport};
+use longshore_base::{Millis, Name};
+use redis::Value;
+use std::time::Duration;
+
+impl RedisBroker {
+    pub(super) async fn write_kinds(&self, records: &[KindRecord]) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let key = keys::kinds(&self.options.prefix);
+        let mut command = self.command(Script::PutKinds, &key);
+        for record in records {
+            let text = serde_json::to_vec(record).map_err(|e| BrokerError::Refused(e.to_string()))?;
+            command.arg(record.name.as_str()).arg(&record.version.to_be_bytes()).arg(text);
+        }
+        self.call_key(Script::PutKinds, &key, &command).await.map(drop)
+    }
+
+    pub(super) async fn read_kinds(&self) -> Result<Vec<KindRecord>> {
+        let key = keys::kinds(&self.options.prefix);
+        let answer = self.router.call(keys::slot(&key), redis::cmd("HVALS").arg(&key), None).await?;
+        let corrupt = || BrokerError::Corrupt("a kind's record".to_owned());
+        let read = |v: &Value| -> Result<KindRecord> {
+            let text = value::bytes(v).and_then(|b| b.get(4..)).ok_or_else(corrupt)?;
+            serde_json::from_slice(text).map_err(|_| corrupt())
+        };
+        let mut kinds = value::list(answer, "kinds")?.iter().map(read).collect::<Result<Vec<_>>>()?;
+        kinds.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(kinds)
+    }
+
+    pub(super) async fn set_rule(&self, queue: &Name, rule: &Rule) -> Result<()> {
+        let queue = self.queue(queue).await?;
+        let mut command = self.command(Script::Rule, &queue.meta);
+        match rule {
+            Rule::Pause(pause) => {
+                let until = pause.until.map(|at| at.max(0).to_string()).unwrap_or_default();
+                let (reason, by) = (pause.reason.as_deref().unwrap_or_default(), pause.by.as_deref().unwrap_or_default());
+                command.arg("pause").arg(until).arg(reason).arg(by);
+            }
+            Rule::Resume => _ = command.arg("resume"),
+            Rule::Scale(cap) => _ = command.arg("scale").arg(cap.map(|n| n.to_string()).unwrap_or_default()),
+        }
+        self.call(&queue, Script::Rule, &command).await.map(drop)
+    }
+
+    pub(super) async fn report(&self, report: &WorkerReport, ttl: Duration) -> Result<BeatReply> {
+        let key = keys::workers(&self.options.prefix);
+        let text = serde_json::to_vec(report).map_err(|e| BrokerError::Refused(e.to_string()))?;
+        let mut command = self.command(Script::Beat, &key);
+        command.arg(&report.id).arg(millis(ttl)).arg(text);
+        let answer = self.call_key(Script::Beat, &key, &command).await?;
+        for served in &report.queues {
+            let queue = self.queue(&served.name).await?;
+            let mut command = self.command(Script::Announce, &queue.meta);
+            command.arg(millis(ttl));
+            for kind in &report.kinds {
+                command.arg(kind.as_str());
+            }
+            self.call(&queue, Script::Announce, &command).await?;
+        }
+        let command = value::text(&answer).and_then(|word| serde_json::from_value(word.into()).ok());
+        Ok(BeatReply { command })
+    }
+
+    pub(super) async fn forget(&self, worker: &str) -> Result<()> {
+        let key = keys::workers(&self.options.prefix);
+        let command = redis::cmd("HDEL").arg(&key).arg(format!("w:{worker}")).arg(format!("c:{worker}")).to_owned();
+        self.router.call(keys::slot(&key), &command, None).await.map(drop)
+    }
+
+    pub(super) async fn live_workers(&self) -> Result<Vec<WorkerReport>> {
+        let key = keys::workers(&self.options.prefix);
+        let answer = self.call_key(Script::Workers, &key, &self.command(Script::Workers, &key)).await?;
+        let corrupt = || BrokerError::Corrupt("a worker's report".to_owned());
+        let read = |v: &Value| -> Result<WorkerReport> {
+            let (seen, text) = value::bytes(v).and_then(|b| b.split_at_checked(8)).ok_or_else(corrupt)?;
+            let mut report: WorkerReport = serde_json::from_slice(text).map_err(|_| corrupt())?;
+            report.seen_at = Millis::from_be_bytes(seen.try_into().map_err(|_| corrupt())?);
+            Ok(report)
+        };
+        let mut workers = value::list(answer, "workers")?.iter().map(read).collect::<Result<Vec<_>>>()?;
+        workers.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(workers)
+    }
+
+    pub(super) async fn tell_worker(&self, worker: &str, what: Command) -> Result<()> {
+        let key = keys::workers(&self.options.prefix);
+        let word = serde_json::to_value(what).map_err(|e| BrokerError::Refused(e.to_string()))?;
+        let mut command = self.command(Script::Command, &key);
+        command.arg(worker).arg(word.as_str().unwrap_or_default());
+        match value::int(&self.call_key(Script::Command, &key, &command).await?, "command")? {
+            1 => Ok(()),
+            _ => Err(BrokerError::NotFound),
+        }
+    }
+}
