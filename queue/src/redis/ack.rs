@@ -51,7 +51,6 @@ impl RedisBroker {
             self.drain_from(queue.home).await;
         }
         let one = |number: i64| match number {
-            -1 => Err(BrokerError::NotFound),
             0 => Err(BrokerError::LeaseLost),
             n => Ok(Acked { state: mutable::state(n % 100)?, repeated: n >= 100 }),
         };

@@ -141,11 +141,9 @@ impl RedisBroker {
     pub(super) async fn inbox_of(&self, id: JobId) -> Result<Inbox> {
         let queue = self.queue_of(id).await?;
         let corrupt = |what: &str| BrokerError::Corrupt(what.to_owned());
-        let (children, mail, extras) = futures::try_join!(
-            self.hash(&queue, &keys::of_job(&queue.meta, 'c', id)),
-            self.hash(&queue, &keys::of_job(&queue.meta, 'g', id)),
-            self.extras(&queue, id),
-        )?;
+        let children = self.hash(&queue, &keys::of_job(&queue.meta, 'c', id)).await?;
+        let mail = self.hash(&queue, &keys::of_job(&queue.meta, 'g', id)).await?;
+        let extras = self.extras(&queue, id).await?;
         let mut inbox = Inbox::default();
         for (key, stored) in children {
             let mut r = Reader::new(&stored);

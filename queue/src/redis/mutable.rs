@@ -103,7 +103,8 @@ impl Mutable {
         let n = r.u8()?;
         let worker = Some(r.text(n.into())?).filter(|w| !w.is_empty());
         let error = if r.rest().is_empty() { None } else { Some(bytes::decode_error(r.rest())?) };
-        Some(Event { at, what, run, worker, started_at: set(started), error })
+        let started_at = set(started).filter(|_| worker.is_some());
+        Some(Event { at, what, run, worker, started_at, error })
     }
 }
 
@@ -177,6 +178,7 @@ pub(super) fn job(short: &[u8], home: Home, queue: &Name, parts: Parts<'_>) -> R
         counters,
         created_at: record.created_at,
         due_at: parts.due_at.filter(|_| matches!(state, State::Scheduled | State::Retrying | State::Waiting)),
+        run_at: record.run_at,
         started_at: parts.held.as_ref().map_or(m.started_at, |h| Some(h.started_at)),
         ended_at: m.ended_at.filter(|_| state.is_ended()),
         expires_at: record.expires_at,

@@ -155,11 +155,11 @@ impl RedisBroker {
     pub(super) async fn purge_jobs(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<bool>> {
         let mut gone: HashMap<JobId, bool> = HashMap::with_capacity(ids.len());
         let mut by_home: HashMap<Home, Vec<JobId>> = HashMap::new();
-        let jobs = self.get_jobs(scope, ids).await?;
+        let jobs = self.get_jobs(&Scope::All, ids).await?;
         for (id, job) in ids.iter().zip(jobs) {
             match job {
                 None => _ = gone.insert(*id, true),
-                Some(job) if self.awaited(&job).await? => _ = gone.insert(*id, false),
+                Some(job) if !scope.sees(&job.tenant) || self.awaited(&job).await? => _ = gone.insert(*id, false),
                 Some(_) => by_home.entry(id.home()).or_default().push(*id),
             }
         }

@@ -2,7 +2,7 @@
 //! this file change together.
 //!
 //! `sequence 7 · revision 3` (written by the script) `· version 1 · flags 1 · priority 1 · crashes_max 1 · lengths of tenant 1,
-//! kind 1, key 2 · tenant · kind · key`, then what the flags say (expiry, limits, keep, unique, parent, wait), then the length 2
+//! kind 1, key 2 · attempts_max 2 · tenant · kind · key`, then what the flags say (due time, expiry, limits, keep, unique, parent, wait), then the length 2
 //! of a list of `tag 1 · length 1 · value` that holds whatever is not the default, then the args.
 
 use super::bytes::{Reader, Writer};
@@ -20,6 +20,8 @@ const EXPIRES: u8 = 8;
 const WAIT: u8 = 16;
 const KEEP: u8 = 32;
 const LIMITS: u8 = 64;
+/// Set by the script, which knows the time.
+const RUN_AT: u8 = 128;
 /// Records outlive any legal repeat of their enqueue.
 const KEEP_LEAST_MS: u64 = 600_000;
 const DAY_MS: u64 = 86_400_000;
@@ -39,6 +41,7 @@ pub(super) struct Record {
     pub(super) lane_key: String,
     pub(super) priority: Priority,
     pub(super) policy: Policy,
+    pub(super) run_at: Option<Millis>,
     pub(super) expires_at: Option<Millis>,
     pub(super) unique: Option<Unique>,
     pub(super) tags: Vec<Name>,
@@ -67,7 +70,7 @@ pub(super) fn encode(job: &NewJob) -> Result<Vec<u8>, BrokerError> {
     let args = job.args.get().as_bytes();
     let mut out = Writer::with_capacity(64 + job.tenant.as_str().len() + job.kind.as_str().len() + job.lane_key.len() + args.len());
     out.u8(VERSION).u8(flags).u8(job.priority.get()).u8(policy.crashes_max);
-    out.u8(len(job.tenant.as_str().len())?).u8(len(job.kind.as_str().len())?).u16(len(job.lane_key.len())?);
+    out.u8(len(job.tenant.as_str().len())?).u8(len(job.kind.as_str().len())?).u16(len(job.lane_key.len())?).u16(policy.attempts_max);
     out.raw(job.tenant.as_str()).raw(job.kind.as_str()).raw(&job.lane_key);
     if let Some(at) = job.expires_at {
         out.u64(at.max(0).unsigned_abs());
@@ -111,9 +114,6 @@ fn encode_rest(job: &NewJob, standard: &Policy) -> Result<Vec<u8>, BrokerError> 
     if let Some(client) = &job.client {
         out.u8(2).u8(len(client.as_str().len())?).raw(client.as_str());
     }
-    if policy.attempts_max != standard.attempts_max {
-        out.u8(3).u8(2).u16(policy.attempts_max);
-    }
     if policy.timeout_ms != standard.timeout_ms {
         out.u8(4).u8(8).u64(policy.timeout_ms);
     }
@@ -148,9 +148,9 @@ fn read(stored: &[u8]) -> Option<Record> {
         return None;
     }
     let (flags, priority, crashes_max) = (r.u8()?, r.u8()?, r.u8()?);
-    let (tenant, kind, key) = (r.u8()?, r.u8()?, r.u16()?);
+    let (tenant, kind, key, attempts_max) = (r.u8()?, r.u8()?, r.u16()?, r.u16()?);
     let has = |bit: u8| flags & bit != 0;
-    let mut policy = Policy { crashes_max, repeatable: !has(NOREPEAT), ..Policy::default() };
+    let mut policy = Policy { attempts_max, crashes_max, repeatable: !has(NOREPEAT), ..Policy::default() };
     let mut record = Record {
         created_at: Millis::try_from(sequence / STEP).ok()? + EPOCH,
         revision,
@@ -161,6 +161,7 @@ fn read(stored: &[u8]) -> Option<Record> {
         lane_key: r.text(key.into())?,
         priority: Priority::new(priority)?,
         policy: Policy::default(),
+        run_at: None,
         expires_at: None,
         unique: None,
         tags: Vec::new(),
@@ -169,8 +170,11 @@ fn read(stored: &[u8]) -> Option<Record> {
         replay_of: None,
         args: Json::default(),
     };
+    if has(RUN_AT) {
+        record.run_at = Some(r.millis()?);
+    }
     if has(EXPIRES) {
-        record.expires_at = Some(Millis::try_from(r.u64()?).ok()?);
+        record.expires_at = Some(r.millis()?);
     }
     if has(LIMITS) {
         policy.runs_max = r.u32()?;
@@ -213,7 +217,6 @@ fn read_rest(record: &mut Record, policy: &mut Policy, mut r: Reader<'_>) -> Opt
         match tag {
             1 => record.kind_version = value.u32()?,
             2 => record.client = Some(value.name(n)?),
-            3 => policy.attempts_max = value.u16()?,
             4 => policy.timeout_ms = value.u64()?,
             5 => policy.backoff = Backoff { base_ms: value.u64()?, max_ms: value.u64()? },
             6 => record.tags.push(value.name(n)?),

@@ -1,7 +1,7 @@
 //! Requests under an Idempotency-Key: a record in a slot of its own.
 
 use super::{RedisBroker, Result, keys, script::Script, value};
-use crate::Begun;
+use crate::{Begun, BrokerError};
 use longshore_base::{Millis, Name};
 
 /// How long a request is remembered.
@@ -28,6 +28,9 @@ impl RedisBroker {
         let key = keys::request(&self.options.prefix, tenant, key);
         let mut command = self.command(Script::Finish, &key);
         command.arg(answer);
-        self.call_key(Script::Finish, &key, &command).await.map(drop)
+        match value::int(&self.call_key(Script::Finish, &key, &command).await?, "finish")? {
+            1 => Ok(()),
+            _ => Err(BrokerError::NotFound),
+        }
     }
 }

@@ -21,7 +21,7 @@ enum Advice {
     /// Load the script and repeat.
     Load,
     /// The slot map is old.
-    Moved(String),
+    Moved,
     /// This call goes to another node.
     Ask(String),
     /// Repeat a little later; `true`: because a slot moves.
@@ -65,8 +65,11 @@ impl Router {
     /// Sends `command` to whoever has `slot`, following redirects. `script`: what it calls by hash.
     pub(super) async fn call(&self, slot: u16, command: &Cmd, script: Option<&Loaded>) -> Result<Value, BrokerError> {
         let start = self.clock.elapsed();
-        let mut waits =
-            ExponentialBuilder::default().with_min_delay(Duration::from_millis(2)).with_max_delay(Duration::from_millis(100)).without_max_times().build();
+        let mut waits = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(2))
+            .with_max_delay(Duration::from_millis(100))
+            .without_max_times()
+            .build();
         let mut ask: Option<Arc<Node>> = None;
         let mut refresh = false;
         loop {
@@ -97,7 +100,7 @@ impl Router {
                     ask = Some(self.known(&node, &address)?);
                     continue;
                 }
-                (_, Advice::Moved(_)) => {
+                (_, Advice::Moved) => {
                     refresh = true;
                     true
                 }
@@ -222,7 +225,7 @@ fn advice(failure: &Failure) -> Advice {
     let address = || detail.split_ascii_whitespace().nth(1).unwrap_or_default().to_owned();
     match code.as_str() {
         "NOSCRIPT" => Advice::Load,
-        "MOVED" => Advice::Moved(address()),
+        "MOVED" => Advice::Moved,
         "ASK" => Advice::Ask(address()),
         "TRYAGAIN" => Advice::Later(true),
         "CLUSTERDOWN" | "MASTERDOWN" | "LOADING" | "BUSY" | "READONLY" => Advice::Later(false),

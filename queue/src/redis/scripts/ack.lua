@@ -4,8 +4,8 @@
 --   C completed: output or '' · R failed: delay ms, error · U the same, but nobody knows whether the work was done ·
 --   D dead: reason, error · S snooze: delay ms · G gate: delay ms, reason as an error · X given back after its start · Y before it ·
 --   W wait: the wait · K stopped because a cancel was asked for
--- Returns for each: the new state · 100 + state: this token had ended the attempt before · 0: lease lost · -1: no such job;
--- last, 1 if the outbox got entries.
+-- Returns for each: the new state · 100 + state: this token had ended the attempt before · 0: lease lost; last, 1 if the
+-- outbox got entries.
 -- @include base
 -- @include meta
 -- @include buckets
@@ -83,16 +83,17 @@ local function back(id, r, m)
   ready(id, r, frozen(m))
   wake()
 end
-local function die(id, r, m, reason, err)
-  event(m, EVENT.died, worker, err)
+local function die(id, r, m, what, reason, err)
+  event(m, what, worker, err)
   finish(id, r, m, DEAD, reason, err)
 end
-local function rest_for(id, r, m, delay)
+local function rest_for(id, r, m, delay, what, why)
   if m.runs >= (r.runs_max or 1000000) then
-    die(id, r, m, REASON.runs_exhausted, failure('attempt.runs_exhausted', 'the job ran ' .. m.runs .. ' times'))
+    die(id, r, m, what, REASON.runs_exhausted, failure('attempt.runs_exhausted', 'the job ran ' .. m.runs .. ' times'))
   elseif (r.age_max or 0) > 0 and now - created(r.raw) > r.age_max then
-    die(id, r, m, REASON.age_exhausted, failure('attempt.age_exhausted', 'the job is older than its kind allows'))
+    die(id, r, m, what, REASON.age_exhausted, failure('attempt.age_exhausted', 'the job is older than its kind allows'))
   else
+    event(m, what, worker, why)
     again(id, r, m, delay, SCHEDULED)
   end
 end
@@ -100,11 +101,14 @@ local function sleep(id, r, m, spec)
   local h = hex(id)
   guard({P .. 'c:' .. h, P .. 'g:' .. h, P .. 'x:' .. h})
   local verdict = judge(spec, call('HVALS', P .. 'c:' .. h), call('HVALS', P .. 'g:' .. h))
-  event(m, EVENT.waited, worker)
   if verdict == DIE then
-    die(id, r, m, REASON.child_failed, failure('attempt.child_failed', 'a child that this job waited for ended badly'))
-  elseif verdict then
+    local err = failure('attempt.child_failed', 'a child that this job waited for ended badly')
+    return die(id, r, m, EVENT.waited, REASON.child_failed, err)
+  end
+  event(m, EVENT.waited, worker)
+  if verdict then
     m.woken = verdict
+    event(m, EVENT.woken)
     back(id, r, m)
   else
     m.state = WAITING
@@ -113,7 +117,8 @@ local function sleep(id, r, m, spec)
     later({'ZADD', WAITS, wait_until(spec), id})
   end
 end
-local KIND = {R = EVENT.retried, U = EVENT.retried, S = EVENT.snoozed, G = EVENT.gated, X = EVENT.released, Y = EVENT.released}
+local KIND = {R = EVENT.retried, U = EVENT.retried, S = EVENT.snoozed, G = EVENT.gated, X = EVENT.released, Y = EVENT.released,
+  W = EVENT.waited, K = EVENT.cancelled}
 local function settle(i, id, lease, r, m)
   local letter, a, b = letters[i], ARGV[first[i]], ARGV[first[i] + 1]
   local asked, unrepeatable = band(byte(lease, 18), CANCEL_ASKED) > 0, band(byte(lease, 17), NOREPEAT) > 0
@@ -127,25 +132,22 @@ local function settle(i, id, lease, r, m)
     event(m, EVENT.completed, worker)
     finish(id, r, m, COMPLETED, 0, nil, a ~= '' and a or nil)
   elseif letter == 'D' then
-    die(id, r, m, tonumber(a), b)
+    die(id, r, m, EVENT.died, tonumber(a), b)
   elseif unrepeatable and (letter == 'U' or letter == 'X') then
     local err = letter == 'U' and b or failure('attempt.outcome_unknown', 'the worker stopped after the attempt had started')
-    die(id, r, m, REASON.outcome_unknown, err)
+    die(id, r, m, letter == 'U' and EVENT.died or EVENT.released, REASON.outcome_unknown, err)
+  elseif (letter == 'R' or letter == 'U') and m.attempts >= r.attempts_max then
+    die(id, r, m, EVENT.died, REASON.exhausted, b)
   elseif asked or letter == 'K' then
-    if KIND[letter] then event(m, KIND[letter], worker, b_is_error and b or nil) end
-    event(m, EVENT.cancelled, worker)
+    event(m, KIND[letter], worker, b_is_error and b or nil)
     finish(id, r, m, CANCELLED, REASON.cancelled)
   elseif letter == 'W' then
     sleep(id, r, m, a)
+  elseif letter == 'S' or letter == 'G' then
+    rest_for(id, r, m, a, KIND[letter], b_is_error and b or nil)
   else
     event(m, KIND[letter], worker, b_is_error and b or nil)
-    if letter == 'X' or letter == 'Y' then
-      back(id, r, m)
-    elseif letter == 'S' or letter == 'G' then
-      rest_for(id, r, m, a)
-    else
-      again(id, r, m, a, RETRYING)
-    end
+    if letter == 'X' or letter == 'Y' then back(id, r, m) else again(id, r, m, a, RETRYING) end
   end
   if m.state ~= READY and m.state < COMPLETED then count(r.tenant, m.state, 1) end
   tell(id)
@@ -164,13 +166,11 @@ if #rest > 0 then
     local lease, m = leases[i], mutable(ms[k])
     if lease and sub(lease, 1, 8) == tokens[i] then
       reply[i] = settle(i, id, lease, parse(records[k]), m)
-    elseif m.outcome > 0 and m.token == tokens[i] then
+    elseif not lease and m.outcome > 0 and m.token == tokens[i] then
       reply[i] = 100 + m.outcome
-    elseif records[k] then
+    else
       reply[i] = 0
       lost = lost + 1
-    else
-      reply[i] = -1
     end
   end
 end

@@ -34,8 +34,6 @@ for i = 2, #ARGV do
     end
     sends[#sends + 1] = 'c' .. id
     reply[i - 1] = RUNNING
-  elseif state == CANCELLED then
-    reply[i - 1] = CANCELLED
   elseif state > WAITING then
     reply[i - 1] = 100 + state
   else

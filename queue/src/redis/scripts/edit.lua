@@ -29,7 +29,9 @@ if ARGV[4] ~= '' then
   at = unpick('>I8', ARGV[4], 2)
   if sub(ARGV[4], 1, 1) == 'i' then at = at + now end
 end
-put('j', id, record)
+local run_at = old.run_at
+if ARGV[4] ~= '' and (not raw or mutable(raw).runs == 0) then run_at = at > now and at or nil end
+put('j', id, dated(record, run_at))
 take_out(id, old, state)
 if at > now then
   local head = call('ZRANGE', P .. 'due', 0, 0, 'WITHSCORES')

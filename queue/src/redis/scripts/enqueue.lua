@@ -13,11 +13,11 @@
 -- @include lanes
 -- @include state
 -- @include wait
-local DUE, EXP, UNIQ = P .. 'due', P .. 'exp', P .. 'uniq'
+local DUE, EXP, UNIQ, MERGED, MERGED_AT = P .. 'due', P .. 'exp', P .. 'uniq', P .. 'merged', P .. 'mergedat'
 local n, ids, reply = #ARGV / 3, {}, {}
 for i = 1, n do ids[i] = sub(ARGV[3 * i - 2], 1, 14) end
 local stored = fetch(group(ids), 'j')
-guard({DUE, EXP, UNIQ, P .. 'lease', COUNTS})
+guard({DUE, EXP, UNIQ, MERGED, MERGED_AT, P .. 'lease', COUNTS})
 call('ZCARD', DUE)
 seq = math.max(seq, (now - EPOCH) * STEP)
 local first_due
@@ -54,13 +54,11 @@ local function hold(id, r)
   later({'HSET', UNIQ, r.unique, id .. char(r.unique_mode) .. pack('>I8', until_ms)})
   if until_ms > 0 then later({'ZADD', P .. 'uexp', until_ms, r.unique}) end
 end
--- Debounce: the holder has not started, so it takes the newest args and is pushed back, at most to its wait_max.
-local function replace(holder, old, m, blob, at)
+-- Debounce: the holder has not started, so it takes the newest args and due time, at most wait_max after its creation.
+local function replace(holder, old, m, r, at)
   local o = parse(old)
-  local record = sub(old, 1, 7) .. pack('>I3', math.min(o.revision + 1, 16777215)) .. blob
-  local r = parse(record)
-  local latest = created(old) + r.unique_ms
-  at = math.min(at or now, math.max(latest, now))
+  at = math.min(at or now, created(old) + r.unique_ms)
+  if at <= now then at = nil end
   if state_of(holder, m) == SCHEDULED then
     count(o.tenant, SCHEDULED, -1)
     later({'ZREM', DUE, holder})
@@ -69,35 +67,35 @@ local function replace(holder, old, m, blob, at)
     call('ZCARD', P .. 'l:' .. o.lane)
     later({'ZREM', P .. 'l:' .. o.lane, holder})
   end
-  later({'ZREM', EXP, holder})
-  put('j', holder, record)
-  if r.expires then later({'ZADD', EXP, r.expires, holder}) end
+  put('j', holder, dated(sub(old, 1, o.args_at - 1) .. sub(r.raw, r.args_at), at))
   tell(holder)
-  return begin(holder, r, at > now and at or nil)
+  return begin(holder, o, at)
+end
+-- An id that was merged into another job by an earlier call.
+local function merged_into(id)
+  local holder = call('HGET', MERGED, id)
+  if not holder then return nil end
+  local one = group({holder})
+  local old, m = fetch(one, 'j')[1], fetch(one, 'm')[1]
+  if not old then return nil end
+  return char(#old == 1 and byte(old) or state_of(holder, m)) .. holder
 end
 -- The unique key of a new job: nil, it is free now · otherwise the reply.
-local function taken(id, r, blob, at)
+local function taken(id, r, at)
   local hold_entry = call('HGET', UNIQ, r.unique)
   if not hold_entry then return nil end
   local holder, mode = sub(hold_entry, 1, 14), byte(hold_entry, 15)
   if mode == THROTTLE and unpick('>I8', hold_entry, 16) <= now then return nil end
   local one = group({holder})
   local old, m = fetch(one, 'j')[1], fetch(one, 'm')[1]
-  if not old or #old == 1 then
-    if mode ~= THROTTLE then return nil end
-    return char(old and byte(old) or COMPLETED) .. holder
-  end
+  if not old or #old == 1 then return nil end
   local state = state_of(holder, m)
   if r.unique_mode ~= REPLACE then return char(state) .. holder end
-  local extra = P .. 'x:' .. hex(holder)
-  guard({extra})
-  local merged = call('HGET', extra, 'd') or ''
-  for k = 1, #merged, 14 do
-    if sub(merged, k, k + 13) == id then return char(state) .. holder end
-  end
   if state >= RUNNING or m and (mutable(m).runs > 0 or mutable(m).state == WAITING) then return nil end
-  later({'HSET', extra, 'd', sub(merged .. id, -14 * 32)})
-  return char(replace(holder, old, m, blob, at)) .. holder
+  call('ZCARD', MERGED_AT)
+  later({'HSET', MERGED, id, holder})
+  later({'ZADD', MERGED_AT, now, id})
+  return char(replace(holder, old, m, r, at)) .. holder
 end
 for i = 1, n do
   local id, blob, at = ids[i], ARGV[3 * i], due_of(ARGV[3 * i - 2])
@@ -119,14 +117,22 @@ for i = 1, n do
     else
       local record = pack('>I7I3', seq, 0) .. blob
       local r = parse(record)
-      local refused = r.unique and taken(id, r, blob, at)
+      local refused = r.unique and (r.unique_mode == REPLACE and merged_into(id) or taken(id, r, at))
       if refused then
         reply[i] = refused
       else
-        put('j', id, record)
+        put('j', id, at and dated(record, at) or record)
         seq = seq + 1
         if r.unique then hold(id, r) end
-        if r.wait and not judge(r.wait, {}, {}) then
+        local verdict = r.wait and judge(r.wait, {}, {})
+        if verdict then
+          -- Met at once: nothing is there to wait for.
+          local m = mutable(nil)
+          m.woken = verdict
+          event(m, EVENT.woken)
+          put('m', id, frozen(m))
+        end
+        if r.wait and not verdict then
           local m = mutable(nil)
           m.state = WAITING
           guard({P .. 'waiting', P .. 'm:' .. bucket(id)})

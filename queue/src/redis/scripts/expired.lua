@@ -31,7 +31,11 @@ local function take(name, cutoff, n)
     if got >= n or #found >= limit then break end
   end
   local oldest = call('ZRANGE', key, 0, 0, 'WITHSCORES')
-  if oldest[2] then later({'ZADD', ENDED, 'XX', oldest[2], name}) else later({'ZREM', ENDED, name}) end
+  if not oldest[2] then
+    later({'ZREM', ENDED, name})
+  elseif oldest[2] ~= call('ZSCORE', ENDED, name) then
+    later({'ZADD', ENDED, 'XX', oldest[2], name})
+  end
   return got
 end
 local names = call('ZRANGEBYSCORE', ENDED, '-inf', now - keep, 'LIMIT', 0, 200)

@@ -41,13 +41,14 @@ if #ids > 0 then
   if #longer > 3 then later(longer) end
 end
 if #misses > 0 then
-  -- One that was acked a moment ago is not lost.
-  local ms = fetch(group(misses), 'm')
+  -- All are told as lost; counted as a late write is only what this worker's own ack has not ended.
+  local ms, late = fetch(group(misses), 'm'), 0
   for k = 1, #misses do
     local m = mutable(ms[k])
-    if m.outcome == 0 or m.token ~= tokens[miss_at[k]] then lost[#lost + 1] = misses[k] end
+    lost[k] = misses[k]
+    if m.outcome == 0 or m.token ~= tokens[miss_at[k]] then late = late + 1 end
   end
-  if #lost > 0 then later({'HINCRBY', META, 'lost', #lost}) end
+  if late > 0 then later({'HINCRBY', META, 'lost', late}) end
 end
 if tonumber(call('HGET', HELD, worker) or 0) ~= held then
   local all, orphans, mine = call('HGETALL', LEASE), {}, 0
@@ -71,15 +72,17 @@ if tonumber(call('HGET', HELD, worker) or 0) ~= held then
       local lease = lease_of[id]
       leave(id, lease, worker)
       count(r.tenant, RUNNING, -1)
+      local m = mutable(ms[k])
+      returned(m, lease, 0)
+      event(m, EVENT.released, worker)
       if band(byte(lease, 18), CANCEL_ASKED) > 0 then
-        local m = mutable(ms[k])
-        event(m, EVENT.cancelled)
         finish(id, r, m, CANCELLED, REASON.cancelled)
-        put('m', id, frozen(m))
       else
-        ready(id, r, ms[k])
+        m.state = READY
+        ready(id, r, frozen(m))
         tell(id)
       end
+      put('m', id, frozen(m))
     end
     wake()
   end

@@ -24,13 +24,10 @@ local function reap(limit, random)
         'the worker ' .. worker .. ' was lost' .. (unknown and ', and it is not known whether the work was done' or ''))
       event(m, EVENT.crashed, worker, err)
       if unknown then
-        event(m, EVENT.died)
         finish(id, r, m, DEAD, REASON.outcome_unknown, err)
       elseif asked then
-        event(m, EVENT.cancelled)
         finish(id, r, m, CANCELLED, REASON.cancelled)
       elseif m.row >= r.crashes_max then
-        event(m, EVENT.died)
         finish(id, r, m, DEAD, REASON.crashed, err)
       else
         m.state = RETRYING

@@ -1,7 +1,7 @@
 -- sweep: what a tick puts in order beside the jobs: leases after the clock went back, keys of time that has passed, and
 -- once a minute the derived counts. Needs leaving, finish, lanes.
 local CALLS_KEY = P .. 'calls'
-local RECOUNT_MS, SOME = 60000, 2000
+local RECOUNT_MS, SOME, MERGED_MAX = 60000, 2000, 5000
 local function clamp(lease_ms)
   local far = call('ZRANGEBYSCORE', RUN, '(' .. string.format('%.0f', now + lease_ms), '+inf', 'LIMIT', 0, SOME)
   local nearer = {'ZADD', RUN, 'XX'}
@@ -33,6 +33,14 @@ local function prune(limit)
     if byte_left and #byte_left == 1 then later({'HDEL', key, sub(old[i], 5)}) end
   end
   if #old > 0 then later({'ZREM', tombs, unpack(old)}) end
+  guard({P .. 'merged', P .. 'mergedat'})
+  local forgotten = call('ZRANGEBYSCORE', P .. 'mergedat', '-inf', now - 600000, 'LIMIT', 0, SOME)
+  local over = call('ZCARD', P .. 'mergedat') - MERGED_MAX
+  if #forgotten == 0 and over > 0 then forgotten = call('ZRANGE', P .. 'mergedat', 0, math.min(over, SOME) - 1) end
+  if #forgotten > 0 then
+    later({'HDEL', P .. 'merged', unpack(forgotten)})
+    later({'ZREM', P .. 'mergedat', unpack(forgotten)})
+  end
   later({'ZREMRANGEBYSCORE', kinds, '-inf', now - 3600000})
   later({'ZREMRANGEBYSCORE', DEBT, '-inf', vt})
 end

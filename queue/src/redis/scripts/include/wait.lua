@@ -11,6 +11,7 @@ local function judge(spec, children, signals)
     if s == 0 then open = open + 1 else done = done + 1 end
     if s ~= 0 and s ~= COMPLETED then failed = true end
   end
+  failed = failed and on ~= 3
   if failed and on_failed == 1 then return CHILD_FAILED_WOKEN end
   if failed and on_failed == 2 then return DIE end
   if on == 1 and open == 0 or on == 2 and done > 0 then return MET end
