@@ -9,4 +9,5 @@
 
 mod conformance;
 mod harness;
+mod scenarios;
 mod servers;

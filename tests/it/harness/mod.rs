@@ -15,6 +15,7 @@ mod sqlite;
 pub(crate) use home::folder;
 pub(crate) use model::fresh_model;
 pub(crate) use sqlite::fresh_sqlite;
+pub(crate) use process::{free_port, spawn};
 
 use std::time::Duration;
 

@@ -24,6 +24,13 @@ static KEEPER: LazyLock<mpsc::Sender<Order>> = LazyLock::new(|| {
     orders
 });
 
+/// Starts a command on the thread that lives as long as this process.
+pub(crate) async fn spawn(command: Command) -> std::io::Result<Child> {
+    let (answer, spawned) = oneshot::channel();
+    KEEPER.send((command, answer)).expect("the keeper lives as long as we do");
+    spawned.await.expect("the keeper answers")
+}
+
 /// A server; killed when dropped, and when this process ends in any way.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -44,9 +51,7 @@ impl Server {
         }
         command.args(["--pdeathsig", "KILL", "--", program]).args(args);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let (answer, spawned) = oneshot::channel();
-        KEEPER.send((command, answer)).expect("the keeper lives as long as we do");
-        let mut child = spawned.await.expect("the keeper answers").map_err(|error| format!("setpriv {program}: {error}"))?;
+        let mut child = spawn(command).await.map_err(|error| format!("setpriv {program}: {error}"))?;
         let said = Arc::new(Mutex::new(VecDeque::new()));
         let (tell, told) = oneshot::channel();
         let tell = Arc::new(Mutex::new(Some(tell)));

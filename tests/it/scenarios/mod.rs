@@ -1,0 +1,10 @@
+//! The product as its users meet it: real processes, real servers, real signals.
+
+mod embedded;
+mod engine;
+mod nginx;
+mod on_redis;
+mod real_http;
+mod scaling;
+
+pub(crate) use engine::{Engine, Process, until};
