@@ -14,8 +14,8 @@ mod sqlite;
 
 pub(crate) use home::folder;
 pub(crate) use model::fresh_model;
-pub(crate) use sqlite::fresh_sqlite;
 pub(crate) use process::{free_port, spawn};
+pub(crate) use sqlite::fresh_sqlite;
 
 use std::time::Duration;
 
