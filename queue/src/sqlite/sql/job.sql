@@ -1,4 +1,5 @@
 -- job: reading and writing the rows of one job; the other files include `columns`.
+-- In every file `LIMIT ?n + 0`, because SQLite plans a bare `LIMIT ?n` anew for each value.
 
 -- name: columns
 j.seq, j.id, j.queue, j.turn, j.lane, j.state, j.rank, j.suspect, j.due_at, j.ready_at, j.expires_at, j.created_at, j.started_at,

@@ -33,14 +33,14 @@ UPDATE turns SET vt = ?2, lane_vt = ?3 WHERE turn = ?1
 -- name: lanes
 SELECT lane, head, vt, kind, key FROM lanes
 WHERE turn = ?1 AND ready > 0 AND parked = 0 AND kind IN (SELECT value FROM json_each(?2))
-ORDER BY head, vt, lane LIMIT ?3 OFFSET ?4
+ORDER BY head, vt, lane LIMIT ?3 + 0 OFFSET ?4 + 0
 
 -- name: charge_lane
 UPDATE lanes SET vt = ?2 WHERE lane = ?1
 
 -- name: heads
 SELECT {job.columns}, b.body, b.args FROM jobs j JOIN bodies b ON b.seq = j.seq
-WHERE j.lane = ?1 AND j.state = 1 AND j.suspect = ?2 ORDER BY j.rank, j.seq LIMIT ?3
+WHERE j.lane = ?1 AND j.state = 1 AND j.suspect = ?2 ORDER BY j.rank, j.seq LIMIT ?3 + 0
 
 -- Does this worker run a suspect already?
 -- name: suspect

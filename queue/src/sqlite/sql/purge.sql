@@ -38,14 +38,14 @@ DELETE FROM merged WHERE seq = ?1
 SELECT {job.columns} FROM jobs j
 WHERE j.queue = ?1 AND j.state = ?2 AND j.ended_at <= ?3 AND j.prune_at IS NULL
   AND (j.parent IS NULL OR NOT EXISTS (SELECT 1 FROM jobs p WHERE p.id = j.parent AND p.ended_at IS NULL))
-ORDER BY j.ended_at, j.seq LIMIT ?4
+ORDER BY j.ended_at, j.seq LIMIT ?4 + 0
 
 -- The same for jobs with a retention of their own.
 -- name: own
 SELECT {job.columns} FROM jobs j
 WHERE j.queue = ?1 AND j.prune_at <= ?2 AND j.state IN (5, 6)
   AND (j.parent IS NULL OR NOT EXISTS (SELECT 1 FROM jobs p WHERE p.id = j.parent AND p.ended_at IS NULL))
-ORDER BY j.prune_at, j.seq LIMIT ?3
+ORDER BY j.prune_at, j.seq LIMIT ?3 + 0
 
 -- name: ended
 SELECT ifnull(sum(completed + cancelled), 0) FROM turns WHERE queue = ?1
@@ -55,4 +55,4 @@ SELECT ifnull(sum(completed + cancelled), 0) FROM turns WHERE queue = ?1
 SELECT {job.columns} FROM jobs j
 WHERE j.queue = ?1 AND j.state = ?2 AND j.ended_at IS NOT NULL
   AND (j.parent IS NULL OR NOT EXISTS (SELECT 1 FROM jobs p WHERE p.id = j.parent AND p.ended_at IS NULL))
-ORDER BY j.ended_at, j.seq LIMIT ?3
+ORDER BY j.ended_at, j.seq LIMIT ?3 + 0

@@ -14,16 +14,16 @@ SELECT turn FROM turns WHERE queue = ?1 AND tenant = ?2
 
 -- Newest first over everything. ?1 below this seq.
 -- name: all
-SELECT {job.columns} FROM jobs j WHERE j.seq < ?1 ORDER BY j.seq DESC LIMIT ?2
+SELECT {job.columns} FROM jobs j WHERE j.seq < ?1 ORDER BY j.seq DESC LIMIT ?2 + 0
 
 -- name: running
 SELECT {job.columns} FROM leasers w CROSS JOIN jobs j WHERE w.queue = ?1 AND j.worker = w.worker AND j.seq > ?2
-ORDER BY j.seq LIMIT ?3
+ORDER BY j.seq LIMIT ?3 + 0
 
 -- Sleeping jobs by due time, those without one last.
 -- name: sleeping
 SELECT {job.columns} FROM jobs j WHERE j.queue = ?1 AND j.due_at IS NOT NULL AND (j.due_at, j.seq) > (?2, ?3)
-ORDER BY j.due_at, j.seq LIMIT ?4
+ORDER BY j.due_at, j.seq LIMIT ?4 + 0
 
 -- name: lanes
 SELECT lane FROM lanes WHERE queue = ?1 AND ready > 0 AND lane >= ?2 AND (?3 IS NULL OR turn = ?3) AND (?4 IS NULL OR kind = ?4)
@@ -31,15 +31,15 @@ ORDER BY lane LIMIT 100
 
 -- name: ready
 SELECT {job.columns} FROM jobs j WHERE j.lane = ?1 AND j.state = 1 AND (j.suspect, j.rank, j.seq) > (?2, ?3, ?4)
-ORDER BY j.suspect, j.rank, j.seq LIMIT ?5
+ORDER BY j.suspect, j.rank, j.seq LIMIT ?5 + 0
 
 -- name: ended
 SELECT {job.columns} FROM jobs j WHERE j.queue = ?1 AND j.state = ?2 AND j.ended_at IS NOT NULL AND (j.ended_at, j.seq) < (?3, ?4)
-ORDER BY j.ended_at DESC, j.seq DESC LIMIT ?5
+ORDER BY j.ended_at DESC, j.seq DESC LIMIT ?5 + 0
 
 -- name: ended_by_tenant
 SELECT {job.columns} FROM jobs j WHERE j.turn = ?1 AND j.state = ?2 AND j.ended_at IS NOT NULL AND (j.ended_at, j.seq) < (?3, ?4)
-ORDER BY j.ended_at DESC, j.seq DESC LIMIT ?5
+ORDER BY j.ended_at DESC, j.seq DESC LIMIT ?5 + 0
 
 -- name: counts
 SELECT ifnull(sum(scheduled), 0), ifnull(sum(ready), 0), ifnull(sum(running), 0), ifnull(sum(retrying), 0), ifnull(sum(waiting), 0),

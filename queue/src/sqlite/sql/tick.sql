@@ -11,14 +11,14 @@ UPDATE queues SET last_seen = ?2, hold_until = ?3 WHERE queue = ?1
 UPDATE jobs SET lease_until = ?2 WHERE lease_until > ?2 AND worker IN (SELECT worker FROM leasers WHERE queue = ?1)
 
 -- name: due
-SELECT {job.columns} FROM jobs j WHERE j.queue = ?1 AND j.due_at <= ?2 ORDER BY j.due_at, j.seq LIMIT ?3
+SELECT {job.columns} FROM jobs j WHERE j.queue = ?1 AND j.due_at <= ?2 ORDER BY j.due_at, j.seq LIMIT ?3 + 0
 
 -- name: expiring
-SELECT {job.columns} FROM jobs j WHERE j.queue = ?1 AND j.expires_at <= ?2 AND j.state IN (0, 1) ORDER BY j.expires_at, j.seq LIMIT ?3
+SELECT {job.columns} FROM jobs j WHERE j.queue = ?1 AND j.expires_at <= ?2 AND j.state IN (0, 1) ORDER BY j.expires_at, j.seq LIMIT ?3 + 0
 
 -- name: lost
 SELECT {job.columns} FROM leasers w CROSS JOIN jobs j WHERE w.queue = ?1 AND j.worker = w.worker AND j.lease_until <= ?2
-ORDER BY j.lease_until, j.seq LIMIT ?3
+ORDER BY j.lease_until, j.seq LIMIT ?3 + 0
 
 -- A worker that has been silent: its remembered reply outlives every legal repeat.
 -- name: forget_leasers
