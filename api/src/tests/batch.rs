@@ -1,15 +1,18 @@
 //! Batches: per item, in order.
 
-use super::{flaky::Cut, harness::Harness};
+use super::{
+    flaky::Cut,
+    harness::{Harness, on_both},
+};
 use serde_json::{Value, json};
+
+on_both!(each_item_has_its_own_result, the_envelope_of_a_batch_is_checked, a_batch_that_nobody_took_is_503,);
 
 fn echo(n: usize) -> Value {
     json!({ "kind": "demo.echo", "args": { "n": n } })
 }
 
-#[tokio::test]
-async fn each_item_has_its_own_result() {
-    let api = Harness::new().await;
+async fn each_item_has_its_own_result(api: Harness) {
     let jobs = json!([echo(0), { "kind": "none.such", "args": {} }, 5, { "kind": "demo.sleep", "args": {} }, echo(4), { "kind": "demo.echo", "args": {}, "tenant": "other" }]);
     let answer = api.post(&api.acme, "/v1/jobs/batch", json!({ "jobs": jobs })).await.expect(202);
     let results = answer.body["results"].as_array().expect("results");
@@ -28,9 +31,7 @@ async fn each_item_has_its_own_result() {
     }
 }
 
-#[tokio::test]
-async fn the_envelope_of_a_batch_is_checked() {
-    let api = Harness::new().await;
+async fn the_envelope_of_a_batch_is_checked(api: Harness) {
     for (body, pointers) in [
         (json!({}), vec!["/jobs"]),
         (json!({ "jobs": [] }), vec!["/jobs"]),
@@ -46,9 +47,7 @@ async fn the_envelope_of_a_batch_is_checked() {
     assert_eq!(api.get(&api.operator, "/v1/queues").await.body["queues"][0]["ready"], 10_000);
 }
 
-#[tokio::test]
-async fn a_batch_that_nobody_took_is_503() {
-    let api = Harness::new().await;
+async fn a_batch_that_nobody_took_is_503(api: Harness) {
     api.broker.cut([Cut::Full]);
     let answer = api.post(&api.operator, "/v1/jobs/batch", json!({ "jobs": [echo(0), echo(1)] })).await.problem(503, "queue.full");
     assert_eq!(answer.headers["retry-after"], "3");

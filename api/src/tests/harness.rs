@@ -10,12 +10,30 @@ use axum::{
 use http_body_util::BodyExt;
 use longshore_base::{ManualClock, Name, SeededRandom};
 use longshore_jobs::{Catalog, Checker};
-use longshore_queue::{Ack, Broker, Job, JobId, KindRecord, LeaseRequest, Outcome, Policy};
+use longshore_queue::{
+    Ack, Broker, Job, JobId, KindRecord, LeaseRequest, Outcome, Policy, SqliteBroker, SqliteOptions, model::ModelBroker,
+};
 use longshore_store::{Role, Store, StoreOptions};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tower::ServiceExt;
+
+/// When every test begins.
+pub(super) const NOW: longshore_base::Millis = 1_800_000_000_000;
+
+/// `on_both!(a, b)`: the cases by name on the model and on SQLite, each with a fresh API.
+macro_rules! on_both {
+    ($($case:ident),* $(,)?) => {
+        mod on_model {
+            $(#[tokio::test] async fn $case() { super::$case($crate::tests::harness::Harness::new().await).await; })*
+        }
+        mod on_sqlite {
+            $(#[tokio::test] async fn $case() { super::$case($crate::tests::harness::Harness::sqlite().await).await; })*
+        }
+    };
+}
+pub(super) use on_both;
 
 pub(super) struct Harness {
     pub(super) state: ApiState,
@@ -79,15 +97,27 @@ impl Harness {
     }
 
     pub(super) async fn with(limits: Limits) -> Self {
-        let dir = TempDir::new().expect("a temporary folder");
+        let clock = ManualClock::at(NOW);
+        let broker = Arc::new(ModelBroker::new(clock.clone()));
+        Self::on(broker, clock, limits, TempDir::new().expect("a temporary folder")).await
+    }
+
+    /// On the broker that one machine runs on.
+    pub(super) async fn sqlite() -> Self {
+        let (clock, dir) = (ManualClock::at(NOW), TempDir::new().expect("a temporary folder"));
+        let options = SqliteOptions::new(&dir.path().join("queue.db"), Arc::new(clock.clone()), SeededRandom::new(8));
+        let broker = SqliteBroker::open(options).expect("a fresh file opens");
+        Self::on(broker, clock, Limits::default(), dir).await
+    }
+
+    async fn on(broker: Arc<dyn Broker>, clock: ManualClock, limits: Limits, dir: TempDir) -> Self {
         let url = format!("sqlite:{}", dir.path().join("store.db").display());
         let store = Store::open(&url, &StoreOptions::default()).await.expect("a store");
-        let clock = ManualClock::at(1_800_000_000_000);
-        let broker = Arc::new(Flaky::new(clock.clone()));
+        let broker = Arc::new(Flaky::before(broker));
         let random = SeededRandom::new(7);
         let checker = Arc::new(Checker::new(Arc::clone(&broker) as Arc<dyn Broker>, Arc::new(clock.clone())));
         checker.register(Catalog::standard().records()).await.expect("kinds are registered");
-        let now = 1_800_000_000_000;
+        let now = NOW;
         let mut keys = Vec::new();
         for role in [Role::Operator, tenant("acme"), tenant("other"), Role::Operator] {
             let made = store.create_key(&Name::literal("test"), &role, now, &*random).await.expect("a key");

@@ -2,10 +2,18 @@
 
 use super::{
     flaky::Cut,
-    harness::{Answer, Harness, request},
+    harness::{Answer, Harness, on_both, request},
 };
 use axum::body::Body;
 use serde_json::{Value, json};
+
+on_both!(
+    a_repeat_answers_the_same,
+    keys_are_apart_by_caller,
+    a_lost_finish_changes_nothing_for_the_repeat,
+    keys_that_are_none_are_refused,
+    a_request_that_was_refused_does_not_use_its_key_up,
+);
 
 async fn post(api: &Harness, caller: &str, path: &str, key: &str, body: &Value) -> Answer {
     let builder = request(caller, "POST", path).header("idempotency-key", key);
@@ -16,9 +24,7 @@ async fn count(api: &Harness) -> usize {
     api.get(&api.operator, "/v1/jobs?limit=1000").await.body["items"].as_array().map_or(0, Vec::len)
 }
 
-#[tokio::test]
-async fn a_repeat_answers_the_same() {
-    let api = Harness::new().await;
+async fn a_repeat_answers_the_same(api: Harness) {
     let job = json!({ "kind": "demo.echo", "args": { "n": 1 } });
     let batch = json!({ "jobs": [job, job, { "kind": "none", "args": 1 }] });
     for (path, key, body, jobs) in [("/v1/jobs", "k1", &job, 1), ("/v1/jobs/batch", "k2", &batch, 3)] {
@@ -32,9 +38,7 @@ async fn a_repeat_answers_the_same() {
     assert_eq!(count(&api).await, 3);
 }
 
-#[tokio::test]
-async fn keys_are_apart_by_caller() {
-    let api = Harness::new().await;
+async fn keys_are_apart_by_caller(api: Harness) {
     let body = json!({ "kind": "demo.echo", "args": {} });
     let mut ids = std::collections::BTreeSet::new();
     for caller in [&api.operator, &api.acme, &api.other] {
@@ -43,9 +47,7 @@ async fn keys_are_apart_by_caller() {
     assert_eq!(ids.len(), 3);
 }
 
-#[tokio::test]
-async fn a_lost_finish_changes_nothing_for_the_repeat() {
-    let api = Harness::new().await;
+async fn a_lost_finish_changes_nothing_for_the_repeat(api: Harness) {
     let body = json!({ "jobs": [{ "kind": "demo.echo", "args": {} }, { "kind": "demo.echo", "args": {} }] });
     // begin and enqueue pass, finish is refused: the repeat has only the ids to go by.
     api.broker.cut([Cut::None, Cut::None, Cut::Full]);
@@ -56,9 +58,7 @@ async fn a_lost_finish_changes_nothing_for_the_repeat() {
     assert_eq!(count(&api).await, 2);
 }
 
-#[tokio::test]
-async fn keys_that_are_none_are_refused() {
-    let api = Harness::new().await;
+async fn keys_that_are_none_are_refused(api: Harness) {
     for bad in ["", "a b", &"x".repeat(201), "é"] {
         let builder = request(&api.acme, "POST", "/v1/jobs").header("idempotency-key", bad);
         let answer = api.send(builder.body(Body::from(r#"{"kind":"demo.echo","args":{}}"#)).expect("a request")).await;
@@ -67,9 +67,7 @@ async fn keys_that_are_none_are_refused() {
     assert_eq!(count(&api).await, 0);
 }
 
-#[tokio::test]
-async fn a_request_that_was_refused_does_not_use_its_key_up() {
-    let api = Harness::new().await;
+async fn a_request_that_was_refused_does_not_use_its_key_up(api: Harness) {
     let bad = json!({ "kind": "demo.echo", "args": {}, "priority": 11 });
     post(&api, &api.acme, "/v1/jobs", "k", &bad).await.problem(422, "request.invalid");
     post(&api, &api.acme, "/v1/jobs", "k", &json!({ "kind": "demo.echo", "args": {} })).await.expect(202);

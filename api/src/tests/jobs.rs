@@ -1,10 +1,22 @@
 //! A job's life as the API shows it.
 
-use super::harness::{Harness, request};
+use super::harness::{Harness, on_both, request};
 use axum::body::Body;
 use longshore_queue::{ErrorInfo, Job, Outcome, Reason, json as raw};
 use serde_json::{Value, json};
 use std::time::Duration;
+
+on_both!(
+    a_job_walks_through_the_house,
+    failures_are_told_and_a_retry_is_brought_forward,
+    a_dead_job_is_replayed_once,
+    waiting_jobs_are_edited_on_their_revision,
+    a_job_is_cancelled,
+    a_job_that_retention_moved_is_answered_from_the_history,
+    lists_are_filtered_and_paged,
+    a_unique_key_answers_the_first_job,
+    log_lines_and_progress_are_shown,
+);
 
 fn complete(job: &Job) -> Outcome {
     Outcome::Complete { output: Some(job.args.clone()) }
@@ -18,9 +30,7 @@ fn states(body: &Value) -> Vec<&str> {
     body["timeline"].as_array().into_iter().flatten().filter_map(|step| step["state"].as_str()).collect()
 }
 
-#[tokio::test]
-async fn a_job_walks_through_the_house() {
-    let api = Harness::new().await;
+async fn a_job_walks_through_the_house(api: Harness) {
     let body = json!({ "kind": "demo.echo", "args": { "b": 1, "a": [true, null] }, "queue": "q", "client": "shop", "priority": 9, "tags": ["x"], "attempts_max": 3 });
     let accepted = api.post(&api.acme, "/v1/jobs", body).await.expect(202);
     assert_eq!(accepted.body, json!({ "id": accepted.id(), "state": "ready", "duplicate": false, "durability": "durable" }));
@@ -60,9 +70,7 @@ async fn a_job_walks_through_the_house() {
     assert_eq!(job["timeline"][1], json!({ "at": "2027-01-15T08:00:00.000Z", "state": "running", "attempt": 1, "worker": "worker-1" }));
 }
 
-#[tokio::test]
-async fn failures_are_told_and_a_retry_is_brought_forward() {
-    let api = Harness::new().await;
+async fn failures_are_told_and_a_retry_is_brought_forward(api: Harness) {
     let id = api.echo(&api.operator, json!({ "queue": "q" })).await;
     api.run("q", |_| Outcome::Retry { after: Duration::from_secs(60), error: error() }).await;
     let path = format!("/v1/jobs/{id}");
@@ -82,9 +90,7 @@ async fn failures_are_told_and_a_retry_is_brought_forward() {
     assert_eq!(states(&api.get(&api.operator, &path).await.body), ["ready", "running", "retrying", "ready", "running", "completed"]);
 }
 
-#[tokio::test]
-async fn a_dead_job_is_replayed_once() {
-    let api = Harness::new().await;
+async fn a_dead_job_is_replayed_once(api: Harness) {
     let id = api.echo(&api.acme, json!({ "queue": "q" })).await;
     api.run("q", |_| Outcome::Dead { reason: Reason::Fatal, error: error() }).await;
     let path = format!("/v1/jobs/{id}");
@@ -102,9 +108,7 @@ async fn a_dead_job_is_replayed_once() {
     assert_eq!(second.status, 409, "a letter is not replayed twice: {}", second.text);
 }
 
-#[tokio::test]
-async fn waiting_jobs_are_edited_on_their_revision() {
-    let api = Harness::new().await;
+async fn waiting_jobs_are_edited_on_their_revision(api: Harness) {
     let id = api.echo(&api.operator, json!({ "queue": "q" })).await;
     let path = format!("/v1/jobs/{id}");
     let patch = |revision: String, body: Value| {
@@ -129,9 +133,7 @@ async fn waiting_jobs_are_edited_on_their_revision() {
     patch(revision, json!({ "priority": 1 })).await.problem(409, "jobs.not_editable");
 }
 
-#[tokio::test]
-async fn a_job_is_cancelled() {
-    let api = Harness::new().await;
+async fn a_job_is_cancelled(api: Harness) {
     let id = api.echo(&api.acme, json!({ "delay_ms": 60_000 })).await;
     let cancel = format!("/v1/jobs/{id}/cancel");
     api.post(&api.acme, &cancel, json!({ "why": "x" })).await.problem(422, "request.invalid");
@@ -143,9 +145,7 @@ async fn a_job_is_cancelled() {
     api.post(&api.acme, &format!("/v1/jobs/{done}/cancel"), json!({})).await.problem(409, "jobs.not_cancellable");
 }
 
-#[tokio::test]
-async fn a_job_that_retention_moved_is_answered_from_the_history() {
-    let api = Harness::new().await;
+async fn a_job_that_retention_moved_is_answered_from_the_history(api: Harness) {
     let id = api.echo(&api.acme, json!({ "queue": "q" })).await;
     api.run("q", complete).await;
     let before = api.get(&api.acme, &format!("/v1/jobs/{id}")).await.expect(200);
@@ -173,9 +173,7 @@ async fn a_job_that_retention_moved_is_answered_from_the_history() {
     api.get(&api.acme, &format!("/v1/jobs/{id}/logs")).await.expect(200);
 }
 
-#[tokio::test]
-async fn lists_are_filtered_and_paged() {
-    let api = Harness::new().await;
+async fn lists_are_filtered_and_paged(api: Harness) {
     for n in 0..250 {
         api.echo(&api.operator, json!({ "queue": "q", "tags": [if n % 2 == 0 { "even" } else { "odd" }] })).await;
     }
@@ -201,9 +199,7 @@ async fn lists_are_filtered_and_paged() {
     assert_eq!(scheduled["items"][0]["run_at"], "2027-01-15T08:00:05.000Z");
 }
 
-#[tokio::test]
-async fn a_unique_key_answers_the_first_job() {
-    let api = Harness::new().await;
+async fn a_unique_key_answers_the_first_job(api: Harness) {
     let body = || json!({ "kind": "demo.echo", "args": {}, "unique": { "key": "k", "mode": "keep" } });
     let first = api.post(&api.acme, "/v1/jobs", body()).await.expect(202);
     let second = api.post(&api.acme, "/v1/jobs", body()).await.expect(202);
@@ -212,10 +208,8 @@ async fn a_unique_key_answers_the_first_job() {
     assert_eq!(elsewhere.body["duplicate"], false, "another tenant's key is another key");
 }
 
-#[tokio::test]
-async fn log_lines_and_progress_are_shown() {
+async fn log_lines_and_progress_are_shown(api: Harness) {
     use longshore_queue::{Broker, LeaseRequest, LogLine, Note};
-    let api = Harness::new().await;
     let id = api.echo(&api.operator, json!({ "queue": "q" })).await;
     let request = LeaseRequest {
         queue: longshore_base::Name::literal("q"),

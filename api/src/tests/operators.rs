@@ -1,14 +1,21 @@
 //! What operators do: queues, kinds, workers, keys, metrics.
 
-use super::harness::{Harness, kind};
+use super::harness::{Harness, kind, on_both};
 use longshore_base::Name;
 use longshore_queue::{Broker, Command, ServedQueue, WorkerReport, WorkerState};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-#[tokio::test]
-async fn a_queue_is_paused_scaled_and_resumed() {
-    let api = Harness::new().await;
+on_both!(
+    a_queue_is_paused_scaled_and_resumed,
+    a_kind_is_registered_and_enqueued,
+    a_kind_that_must_not_repeat_needs_no_more_than_a_durable_broker,
+    workers_are_listed_and_told,
+    keys_are_made_told_once_and_listed,
+    metrics_tell_the_queues,
+);
+
+async fn a_queue_is_paused_scaled_and_resumed(api: Harness) {
     api.echo(&api.operator, json!({ "queue": "q" })).await;
     let paused = api
         .post(&api.operator, "/v1/queues/q/pause", json!({ "reason": "deploy", "until": "2027-01-15T09:00:00Z" }))
@@ -53,9 +60,7 @@ async fn a_queue_is_paused_scaled_and_resumed() {
     }
 }
 
-#[tokio::test]
-async fn a_kind_is_registered_and_enqueued() {
-    let api = Harness::new().await;
+async fn a_kind_is_registered_and_enqueued(api: Harness) {
     let record = json!({ "version": 2, "args_schema": { "type": "object", "required": ["n"], "properties": { "n": { "type": "integer" } } }, "queue": "py",
         "retry": { "attempts_max": 2 }, "timeout_ms": 1000, "lane_by": ["/n"], "repeatable": true, "keep": { "ms": 5000 }, "owner": "team" });
     let put = |body: &Value| api.call(&api.operator, "PUT", "/v1/kinds/py.work", body.clone());
@@ -93,16 +98,12 @@ async fn a_kind_is_registered_and_enqueued() {
     assert!(names["kinds"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind["name"] == "demo.echo")));
 }
 
-#[tokio::test]
-async fn a_kind_that_must_not_repeat_needs_no_more_than_a_durable_broker() {
-    let api = Harness::new().await;
+async fn a_kind_that_must_not_repeat_needs_no_more_than_a_durable_broker(api: Harness) {
     api.state.checker.register(vec![kind("once.only", false)]).await.expect("registered");
     api.post(&api.operator, "/v1/jobs", json!({ "kind": "once.only", "args": { "n": 1 } })).await.expect(202);
 }
 
-#[tokio::test]
-async fn workers_are_listed_and_told() {
-    let api = Harness::new().await;
+async fn workers_are_listed_and_told(api: Harness) {
     let report = WorkerReport {
         id: "host:1/a".into(),
         host: "host".into(),
@@ -130,9 +131,7 @@ async fn workers_are_listed_and_told() {
     api.post(&api.operator, "/v1/workers/nobody/quiet", Value::Null).await.problem(404, "request.not_found");
 }
 
-#[tokio::test]
-async fn keys_are_made_told_once_and_listed() {
-    let api = Harness::new().await;
+async fn keys_are_made_told_once_and_listed(api: Harness) {
     let made = api.post(&api.operator, "/v1/keys", json!({ "name": "ci", "role": "operator" })).await.expect(201);
     let key = made.body["key"].as_str().expect("a key");
     api.get(key, "/v1/keys").await.expect(200);
@@ -153,9 +152,7 @@ async fn keys_are_made_told_once_and_listed() {
     }
 }
 
-#[tokio::test]
-async fn metrics_tell_the_queues() {
-    let api = Harness::new().await;
+async fn metrics_tell_the_queues(api: Harness) {
     api.echo(&api.acme, json!({ "queue": "q" })).await;
     let text = api.get(&api.operator, "/metrics").await.expect(200).text;
     for line in [
