@@ -28,7 +28,7 @@ enum Source {
     Ended(State),
 }
 
-const SOURCES: [Source; 8] = [
+const SOURCES: [Source; 9] = [
     Source::Ranked("run"),
     Source::Lanes,
     Source::Ranked("suspects"),
@@ -37,6 +37,7 @@ const SOURCES: [Source; 8] = [
     Source::Ended(State::Dead),
     Source::Ended(State::Completed),
     Source::Ended(State::Cancelled),
+    Source::Ranked("replayed"),
 ];
 
 impl Source {
@@ -46,6 +47,8 @@ impl Source {
             Self::Ranked("run") => state == State::Running,
             Self::Ranked("due") => matches!(state, State::Scheduled | State::Retrying),
             Self::Ranked("waiting") => state == State::Waiting,
+            // Letters that were repeated are no dead letters any more, and no others either.
+            Self::Ranked("replayed") => false,
             Self::Lanes | Self::Ranked(_) => state == State::Ready,
             Self::Ended(own) => state == own,
         }

@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- list: ids by where they stand, a page at a time.
 -- KEYS 1 meta · ARGV 1 what:
---   run, due, waiting, suspects: 2 from which rank, 3 how many → ids
+--   run, due, waiting, suspects, replayed: 2 from which rank, 3 how many → ids
 --   lane: 2 its name, 3 from which rank, 4 how many → ids
 --   lanes: 2 tenant or '' → the names of lanes that may hold jobs
 --   tenants: 2 state → the tenants that have ended jobs in that state

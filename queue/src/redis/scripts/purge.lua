@@ -24,7 +24,7 @@ local function drop(what, id)
   call('HLEN', key)
   later({'HDEL', key, sub(id, 5)})
 end
-guard({OUTBOX, KEPT, GROUPS, COUNTS, P .. 'tombs'})
+guard({OUTBOX, KEPT, GROUPS, COUNTS, P .. 'tombs', P .. 'replayed'})
 for i = 2, #ARGV do
   local id = ARGV[i]
   local r, raw, state = find(id, ARGV[1])
@@ -40,6 +40,8 @@ for i = 2, #ARGV do
     if m.flags == 0 then
       count(r.tenant, state, -1)
       if state == DEAD then leave_group(r, last_error(m)) end
+    else
+      later({'ZREM', P .. 'replayed', id})
     end
     if r.keep then later({'ZREM', KEPT, id}) end
     if now - created(r.raw) < YOUNG_MS then
