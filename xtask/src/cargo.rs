@@ -44,6 +44,6 @@ pub(crate) fn build(package: &str, flags: &[&str]) -> Result<PathBuf, String> {
 pub(crate) fn run_own(package: &str, flags: &[&str], args: &[String]) -> Result<bool, String> {
     let file = build(package, flags)?;
     let mut command = Command::new(file);
-    command.args(args).current_dir(env::root()).env("LONGSHORE_CHECKOUT", env::root());
+    command.args(args).current_dir(env::root());
     passes(command)
 }

@@ -17,9 +17,10 @@ pub(crate) fn cache() -> PathBuf {
     base.unwrap_or_else(std::env::temp_dir).join("longshore")
 }
 
-/// The checkout.
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+/// The checkout, as `cargo xtask` tells it when it runs: two checkouts may share a target folder, so it is not what was compiled in.
+pub(crate) fn root() -> PathBuf {
+    let manifest = var("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    manifest.parent().unwrap_or(Path::new(".")).to_path_buf()
 }
 
 /// Whether this process may install packages.

@@ -15,6 +15,9 @@ use std::{
 /// Generated files by their path in the checkout.
 type Pages = BTreeMap<PathBuf, String>;
 
+/// The one source that is read and not compiled in.
+const DEFAULTS: &str = "config/default.toml";
+
 /// Folders whose every file is generated: what is left there of something that is gone is stale.
 const OWNED: &[&str] = &["docs/errors"];
 
@@ -27,12 +30,10 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."));
-    let stale = stale(root, &pages());
-    let done = if check { told(&stale) } else { stale.iter().try_for_each(|page| page.mend(root)) };
-    match done {
-        Ok(()) => {
-            println!("gen: {} pages, {} {}", pages().len(), stale.len(), if check { "stale" } else { "written" });
+    // xtask runs this in the checkout, which need not be the one that it was compiled in: two may share a target folder.
+    match run(Path::new("."), check) {
+        Ok(said) => {
+            println!("gen: {said}");
             ExitCode::SUCCESS
         }
         Err(why) => {
@@ -42,13 +43,25 @@ fn main() -> ExitCode {
     }
 }
 
-fn pages() -> Pages {
+fn run(root: &Path, check: bool) -> Result<String, String> {
+    let defaults = std::fs::read_to_string(root.join(DEFAULTS)).map_err(|error| format!("not in a checkout: {DEFAULTS}: {error}"))?;
+    let pages = pages(&defaults);
+    let stale = stale(root, &pages);
+    if check {
+        told(&stale)?;
+    } else {
+        stale.iter().try_for_each(|page| page.mend(root))?;
+    }
+    Ok(format!("{} pages, {} {}", pages.len(), stale.len(), if check { "stale" } else { "written" }))
+}
+
+fn pages(defaults: &str) -> Pages {
     let mut pages = Pages::new();
     pages.insert("docs/lifecycle.md".into(), lifecycle::page());
     let catalog = longshore_jobs::Catalog::standard();
     pages.insert("docs/kinds.md".into(), kinds::page(&catalog));
     pages.insert("docs/openapi.json".into(), format!("{:#}\n", longshore_api::openapi(&catalog.records())));
-    pages.insert("docs/configuration.md".into(), configuration::page(include_str!("../../../config/default.toml")));
+    pages.insert("docs/configuration.md".into(), configuration::page(defaults));
     pages.extend(errors::pages());
     pages
 }

@@ -27,7 +27,7 @@ fn paths(root: &Path, pages: &Pages) -> Vec<String> {
 #[test]
 fn stale_pages_are_found_and_mended() {
     let folder = Folder::new("mended");
-    let pages = pages();
+    let pages = pages("data = \"x\"\n");
     assert_eq!(stale(&folder.0, &pages).len(), pages.len());
     stale(&folder.0, &pages).iter().try_for_each(|page| page.mend(&folder.0)).expect("pages are written");
     assert_eq!(paths(&folder.0, &pages), Vec::<String>::new());

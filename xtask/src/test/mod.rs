@@ -9,7 +9,7 @@ mod needs;
 use crate::{cargo, env, tidy};
 use counts::Counts;
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, IsTerminal, Write},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -36,7 +36,8 @@ pub(crate) fn run(args: &[String]) -> Result<bool, String> {
     let deny = needs::meet()?;
     let mut run = Run { steps: Vec::new(), cases: Counts::default() };
     if filter.is_empty() {
-        run.step("fmt", || cargo::passes(cargo::command(&["fmt", "--all", "--check"])))?;
+        let color = if std::io::stdout().is_terminal() { "auto" } else { "never" };
+        run.step("fmt", || cargo::passes(cargo::command(&["fmt", "--all", "--check", "--", "--color", color])))?;
         run.step("clippy", || {
             cargo::passes(cargo::command(&["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]))
         })?;

@@ -51,7 +51,7 @@ const RULES: &[Rule] = &[
 
 /// Checks every rule and prints every fault.
 pub(crate) fn run() -> Result<bool, String> {
-    let tree = Tree::read(env::root())?;
+    let tree = Tree::read(&env::root())?;
     let mut faults = 0;
     for (name, check) in RULES {
         let found = check(&tree);
