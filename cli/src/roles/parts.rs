@@ -3,7 +3,7 @@
 use crate::{host::Host, stop::Stop};
 use longshore_config::{BrokerPlace, Settings};
 use longshore_jobs::Checker;
-use longshore_queue::{Broker, BrokerError, SqliteBroker, SqliteOptions};
+use longshore_queue::{Broker, BrokerError, RedisBroker, RedisOptions, SqliteBroker, SqliteOptions};
 use longshore_store::{Store, StoreError, StoreOptions};
 use std::{error::Error, sync::Arc};
 
@@ -84,7 +84,12 @@ pub(crate) async fn connect(settings: &Settings, host: &Host) -> Result<Arc<dyn 
             let options = SqliteOptions::new(path, host.clock.clone(), host.random.clone());
             Ok(SqliteBroker::open(options)?)
         }
-        BrokerPlace::Redis(_) => Err(BrokerError::Refused("this build reaches no Redis".into())),
+        BrokerPlace::Redis(url) => {
+            let mut options = RedisOptions::new(url.expose(), host.clock.clone(), host.random.clone());
+            options.op_timeout = settings.redis.response;
+            options.high_water = f64::from(settings.redis.memory_percent_max) / 100.0;
+            Ok(RedisBroker::connect(options).await?)
+        }
     }
 }
 
@@ -92,11 +97,6 @@ pub(crate) async fn connect(settings: &Settings, host: &Host) -> Result<Arc<dyn 
 pub(crate) fn broker_stop(settings: &Settings, error: &BrokerError) -> Stop {
     let told = format!("the broker {}: {error}", settings.broker);
     match error {
-        BrokerError::Locked(_) => {
-            let todo =
-                "what to do: run every role in one process (`longshore up`), or use Redis for several processes (--broker redis://…)";
-            Stop::failed(format!("{told}\n  {todo}"))
-        }
         _ if error.is_transient() => Stop::unreachable(format!("{told}\n  what to do: check that it runs and that --broker names it")),
         _ => Stop::failed(told),
     }

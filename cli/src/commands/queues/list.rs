@@ -32,10 +32,10 @@ pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
 
 /// `paused by x until t: why`, or nothing.
 pub(super) fn paused(queue: &Value) -> String {
-    let pause = &queue["paused"];
-    if pause.is_null() || pause == false {
+    if queue["paused"] != true {
         return String::new();
     }
+    let pause = &queue["pause"];
     let part = |name: &str, field: &str| pause[field].as_str().map(|text| format!("{name}{text}")).unwrap_or_default();
     format!("paused{}{}{}", part(" by ", "by"), part(" until ", "until"), part(": ", "reason"))
 }
