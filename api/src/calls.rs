@@ -43,9 +43,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 impl Api {
-    /// The deadline of a request whose body has arrived.
+    /// The deadline of a request whose body has arrived; before the request's own end, so that 503 with the ids is told and not 408.
     pub(crate) fn deadline(&self) -> Deadline {
-        Deadline(self.clock.elapsed() + self.limits.deadline)
+        Deadline(self.clock.elapsed() + self.limits.deadline.min(self.limits.request_time.mul_f64(0.8)))
     }
 
     /// How long is left.

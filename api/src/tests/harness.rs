@@ -105,7 +105,7 @@ impl Harness {
     /// On the broker that one machine runs on.
     pub(super) async fn sqlite() -> Self {
         let (clock, dir) = (ManualClock::at(NOW), TempDir::new().expect("a temporary folder"));
-        let options = SqliteOptions::new(&dir.path().join("queue.db"), Arc::new(clock.clone()), SeededRandom::new(8));
+        let options = SqliteOptions::new(dir.path().join("queue.db"), Arc::new(clock.clone()), SeededRandom::new(8));
         let broker = SqliteBroker::open(options).expect("a fresh file opens");
         Self::on(broker, clock, Limits::default(), dir).await
     }

@@ -97,6 +97,24 @@ async fn connections_beyond_the_limit_wait_their_turn() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_read_loses_its_connection() {
+    let api = Harness::with(Limits { connections_max: 1, stall_time: Duration::from_millis(200), ..Limits::default() }).await;
+    for _ in 0..32 {
+        api.echo(&api.operator, serde_json::json!({ "args": { "text": "x".repeat(250_000) } })).await;
+    }
+    let server = start(api.state.clone()).await;
+    let mut greedy = server.connect().await;
+    let list = format!("GET /v1/jobs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", api.operator);
+    greedy.write_all(list.as_bytes()).await.expect("sent");
+    let mut byte = [0];
+    greedy.read_exact(&mut byte).await.expect("the answer begins");
+    // Its eight megabytes are more than the kernel buffers, so the one place is free only once the stalled connection was cut.
+    let answer = server.exchange(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.contains("200 OK"), "{answer}");
+    assert!(rest(&mut greedy).await.len() < 8_000_000, "the answer was cut");
+}
+
+#[tokio::test]
 async fn a_shutdown_lets_the_open_request_end() {
     let api = Harness::new().await;
     let server = start(api.state.clone()).await;
