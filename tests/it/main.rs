@@ -9,6 +9,7 @@
 
 mod conformance;
 mod harness;
+mod lease_model;
 mod scenarios;
 mod servers;
 mod store;
