@@ -1,4 +1,4 @@
-//! The SQLite broker as a fixture: a file of its own in a folder that goes with it, by a clock that the case moves.
+//! The SQLite broker as a fixture: a file of its own by a clock that the case moves.
 
 use async_trait::async_trait;
 use longshore_base::{Clock, ManualClock, Millis, Name, SeededRandom};
@@ -10,16 +10,14 @@ struct Sqlite {
     broker: Arc<SqliteBroker>,
     clock: ManualClock,
     file: PathBuf,
-    _folder: tempfile::TempDir,
 }
 
 /// A broker on an empty file.
 pub(crate) async fn fresh_sqlite() -> Arc<dyn Fixture> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (file, clock) = (folder.path().join("queue.db"), ManualClock::at(1_800_000_000_000));
+    let (file, clock) = (super::folder("sqlite").join("queue.db"), ManualClock::at(1_800_000_000_000));
     let options = SqliteOptions::new(&file, Arc::new(clock.clone()), SeededRandom::new(1));
     let broker = SqliteBroker::open(options).expect("a fresh file opens");
-    Arc::new(Sqlite { broker, clock, file, _folder: folder })
+    Arc::new(Sqlite { broker, clock, file })
 }
 
 #[async_trait]
