@@ -57,6 +57,11 @@ impl Cluster {
         format!("redis+cluster://{}", hosts.join(","))
     }
 
+    /// Which master has the slot as long as nobody moves it.
+    pub(crate) fn first_owner(&self, slot: u16) -> usize {
+        usize::from((slot / (SLOTS / MASTERS)).min(MASTERS - 1))
+    }
+
     /// A connection to each master.
     pub(crate) async fn connections(&self) -> Vec<MultiplexedConnection> {
         futures::future::join_all(self.nodes.iter().map(|node| connect(node.port))).await

@@ -6,15 +6,18 @@
 pub(crate) mod cluster;
 mod home;
 mod model;
+pub(crate) mod mover;
 pub(crate) mod postgres;
 mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
+pub(crate) mod redis_broker;
 mod sqlite;
 
 pub(crate) use home::folder;
 pub(crate) use model::fresh_model;
 pub(crate) use process::{free_port, spawn};
+pub(crate) use redis_broker::{fresh_cluster, fresh_moving, fresh_redis};
 pub(crate) use sqlite::fresh_sqlite;
 
 use std::time::Duration;
