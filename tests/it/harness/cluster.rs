@@ -1,6 +1,6 @@
 //! A Redis Cluster of three masters.
 
-use super::{eventually, redis::Redis, redis::connect};
+use super::{redis::Redis, redis::connect};
 use redis::{RedisError, aio::MultiplexedConnection, cmd};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -47,7 +47,13 @@ impl Cluster {
             }
         }
         let cluster = Self { nodes, ids };
-        eventually("the cluster is whole", Duration::from_secs(60), async || cluster.is_whole().await).await;
+        let whole = async {
+            let mut pace = tokio::time::interval(Duration::from_millis(20));
+            while !cluster.is_whole().await {
+                pace.tick().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), whole).await.expect("the cluster is whole within a minute");
         cluster
     }
 

@@ -17,7 +17,7 @@ static WANTED: Mutex<BTreeMap<u16, usize>> = Mutex::new(BTreeMap::new());
 static GATE: LazyLock<tokio::sync::Mutex<()>> = LazyLock::new(tokio::sync::Mutex::default);
 static MOVES: AtomicU64 = AtomicU64::new(0);
 /// Between two moves; the brokers must get some work done, and see many moves.
-const PACE: Duration = Duration::from_millis(3);
+const PACE: Duration = Duration::from_millis(10);
 
 /// A slot that is moved as long as this lives.
 #[derive(Debug)]
