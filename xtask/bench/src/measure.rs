@@ -58,7 +58,7 @@ pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
     let used = |place: &Place| broker.map(|_| place.redis_info("memory", "used_memory")).transpose();
     let before = used(&place)?;
     let began = now_us();
-    let durability = api.enqueue("drain", plan.jobs).await?;
+    api.enqueue("drain", plan.jobs).await?;
     let enqueue_per_s = rate(plan.jobs, began);
     let after = used(&place)?;
 
@@ -72,7 +72,7 @@ pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
     let cpu_before = cpu(&place)?;
     let began = now_us();
     api.call(Method::POST, "/v1/queues/drain/resume", Some(&json!({}))).await?;
-    api.completed("drain", plan.jobs).await?;
+    api.completed("drain", plan.jobs + 1).await?;
     let drain_per_s = rate(plan.jobs, began);
     let cpu_after = cpu(&place)?;
 
@@ -81,7 +81,7 @@ pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
     api.completed("both", plan.jobs).await?;
     let end_to_end_per_s = rate(plan.jobs, began);
 
-    let (pickup_ms, call_to_start_ms) = pickup(&api, plan.pickups).await?;
+    let (durability, pickup_ms, call_to_start_ms) = pickup(&api, plan.pickups).await?;
     let per_job =
         |pair: (Option<f64>, Option<f64>), unit: f64| pair.1.zip(pair.0).map(|(after, before)| (after - before) * unit / plan.jobs as f64);
     Ok(Figures {
@@ -100,14 +100,15 @@ pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
     })
 }
 
-/// One job every 20 ms onto idle workers; when its handler began is its output.
-async fn pickup(api: &Api, count: u64) -> Result<(Quantiles, Quantiles), String> {
+/// One job every 20 ms onto idle workers; when its handler began is its output. Answers the durability class that was told, too.
+async fn pickup(api: &Api, count: u64) -> Result<(String, Quantiles, Quantiles), String> {
     let mut every = tokio::time::interval(Duration::from_millis(20));
-    let mut sent = Vec::new();
+    let (mut sent, mut durability) = (Vec::new(), String::new());
     for _ in 0..count {
         every.tick().await;
         let called = now_us();
         let answer = api.call(Method::POST, "/v1/jobs", Some(&json!({ "kind": "bench.mark", "queue": "pickup", "args": {} }))).await?;
+        durability = answer["durability"].as_str().unwrap_or_default().to_owned();
         sent.push((answer["id"].as_str().unwrap_or_default().to_owned(), called, now_us()));
     }
     api.completed("pickup", count).await?;
@@ -118,7 +119,7 @@ async fn pickup(api: &Api, count: u64) -> Result<(Quantiles, Quantiles), String>
         from_ack.push(began.saturating_sub(acknowledged) as f64 / 1e3);
         from_call.push(began.saturating_sub(called) as f64 / 1e3);
     }
-    Ok((quantiles(from_ack), quantiles(from_call)))
+    Ok((durability, quantiles(from_ack), quantiles(from_call)))
 }
 
 fn cpu_seconds(place: &Place) -> Result<f64, String> {

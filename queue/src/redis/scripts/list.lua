@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- list: ids by where they stand, a page at a time.
--- KEYS 1 meta · ARGV 1 what:
+-- KEYS 1 meta · ARGV 1 what, and Returns what stands behind the arrow:
 --   run, due, waiting, suspects, replayed: 2 from which rank, 3 how many → ids
 --   lane: 2 its name, 3 from which rank, 4 how many → ids
 --   lanes: 2 tenant or '' → the names of lanes that may hold jobs

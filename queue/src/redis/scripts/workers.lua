@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- workers: the reports of live workers.
--- KEYS 1 workers · Returns for each: seen at (8 bytes) and its report.
+-- KEYS 1 workers · ARGV none · Returns for each: seen at (8 bytes) and its report.
 local call, found = redis.call, {}
 local time = call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
