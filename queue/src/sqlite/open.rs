@@ -15,6 +15,8 @@ type Result<T> = std::result::Result<T, BrokerError>;
 
 /// Statements that a connection keeps prepared; more than there are.
 const PREPARED_MAX: usize = 256;
+/// A log that was longer is cut to this many bytes when it starts again.
+const LOG_KEPT: u64 = 64 << 20;
 /// Readers and the checkpointer touch each other for moments only.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
@@ -86,7 +88,7 @@ fn prepare(connection: &Connection, now: Millis) -> Result<()> {
     if mode != "wal" {
         return Err(BrokerError::Refused(format!("the file cannot keep a write-ahead log (journal mode {mode}); use a local disk")));
     }
-    connection.execute_batch("PRAGMA synchronous=FULL")?;
+    connection.execute_batch(&format!("PRAGMA synchronous=FULL; PRAGMA journal_size_limit={LOG_KEPT}"))?;
     migrate(connection)?;
     connection.execute_batch("BEGIN IMMEDIATE")?;
     connection.execute(sql::sql("around.orphans"), [now])?;

@@ -149,6 +149,9 @@ impl Writer {
         if outcome.is_ok() {
             self.signals.ring(&touched);
         }
+        // On a full disk, a log that starts again from its beginning may be room enough for the acks.
+        let full = |outcome: &Result<()>| matches!(outcome, Err(BrokerError::Full { .. }));
+        fold |= full(&outcome) || done.iter().any(|(_, ran)| full(ran));
         for (call, ran) in done {
             call.work.answer(ran.and_then(|()| outcome.clone()));
         }
