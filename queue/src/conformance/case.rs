@@ -21,7 +21,7 @@ pub const KIND: &str = "test.kind";
 /// A second kind.
 pub const OTHER: &str = "test.other";
 /// A lease or a delay that runs out soon.
-pub const SHORT: Duration = Duration::from_millis(100);
+pub const SHORT: Duration = Duration::from_millis(250);
 /// One that does not.
 pub const LONG: Duration = Duration::from_secs(3600);
 /// What ticks are told; half of it is far above any pause between two calls of a case.

@@ -112,8 +112,8 @@ impl Broker for RedisBroker {
         let at_most = signal::jittered(at_most, &*self.options.random);
         match self.queue(queue).await {
             Ok(queue) => {
-                self.ears.listen(&self.router, queue.slot, &keys::sibling(&queue.meta, "sig"), &queue.signal).await;
-                queue.signal.wait(&*self.options.clock, at_most).await;
+                let hearing = self.ears.listen(&self.router, queue.slot, &keys::sibling(&queue.meta, "sig"), &queue.signal).await;
+                queue.signal.wait(&*self.options.clock, hearing.bound(at_most)).await;
             }
             Err(_) => self.options.clock.sleep(at_most).await,
         }
@@ -121,7 +121,7 @@ impl Broker for RedisBroker {
     async fn watch(&self, id: JobId, at_most: Duration) {
         let at_most = signal::jittered(at_most, &*self.options.random);
         let Ok(queue) = self.queue_of(id).await else { return self.options.clock.sleep(at_most).await };
-        self.ears.listen(&self.router, queue.slot, &keys::sibling(&queue.meta, "sig"), &queue.signal).await;
+        let hearing = self.ears.listen(&self.router, queue.slot, &keys::sibling(&queue.meta, "sig"), &queue.signal).await;
         let now = self.options.clock.elapsed();
         let asked = {
             let mut until = queue.watched_until.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +138,9 @@ impl Broker for RedisBroker {
                 *queue.watched_until.lock().unwrap_or_else(PoisonError::into_inner) = Duration::ZERO;
             }
         }
-        queue.signal.watch(keys::short(id), &*self.options.clock, at_most).await;
+        if hearing != signal::Hearing::FromNow {
+            queue.signal.watch(keys::short(id), &*self.options.clock, hearing.bound(at_most)).await;
+        }
     }
     async fn begin(&self, tenant: &Name, key: &str, body_hash: &[u8; 32], seed: &[u8; 16], now: Millis) -> Result<Begun> {
         self.begin_request(tenant, key, body_hash, seed, now).await

@@ -134,6 +134,13 @@ impl Router {
         find().map_or_else(|| self.seed(usize::from(slot) % self.seeds.len()), Ok)
     }
 
+    /// The slot is not where it was thought to be; the next call looks.
+    pub(super) fn forget(&self, slot: u16) {
+        if let Some(slots) = &self.slots {
+            slots.write().unwrap_or_else(std::sync::PoisonError::into_inner)[usize::from(slot)] = None;
+        }
+    }
+
     /// Every server that has slots, or the single one.
     pub(super) async fn masters(&self) -> Result<Vec<Arc<Node>>, BrokerError> {
         let Some(slots) = &self.slots else { return Ok(vec![self.seed(0)?]) };

@@ -138,6 +138,27 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// Whether a queue's signals reach this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hearing {
+    /// Since some time ago.
+    Since,
+    /// From now on and not before: whoever wants to wait should look once more first.
+    FromNow,
+    /// Not now; waits must be short.
+    Not,
+}
+
+impl Hearing {
+    /// `at_most`, or less when nobody would be heard.
+    pub(super) fn bound(self, at_most: Duration) -> Duration {
+        if self == Self::Not { at_most.min(DEAF_WAIT_MAX) } else { at_most }
+    }
+}
+
+/// Longer than this nobody waits without hearing anything.
+const DEAF_WAIT_MAX: Duration = Duration::from_millis(500);
+
 /// A subscribed connection.
 struct Ear {
     connection: MultiplexedConnection,
@@ -161,24 +182,29 @@ impl std::fmt::Debug for Ears {
 
 impl Ears {
     /// Makes sure that `signal` hears its channel. A server that cannot be reached is not an error here.
-    pub(super) async fn listen(&self, router: &Router, slot: u16, channel: &str, signal: &Arc<Signal>) {
+    pub(super) async fn listen(&self, router: &Router, slot: u16, channel: &str, signal: &Arc<Signal>) -> Hearing {
         let heard = || lock(&signal.subscription).as_ref().is_some_and(|alive| alive.load(Ordering::Acquire));
         if heard() {
-            return;
+            return Hearing::Since;
         }
         let _one = signal.subscribing.lock().await;
         if heard() {
-            return;
+            return Hearing::Since;
         }
         lock(&self.channels).insert(channel.as_bytes().to_vec(), Arc::downgrade(signal));
-        let Ok(node) = router.node(slot).await else { return };
+        let Ok(node) = router.node(slot).await else { return Hearing::Not };
         match self.subscribe(&node, channel, router.is_cluster()).await {
             Ok(alive) => {
                 *lock(&signal.subscription) = Some(alive);
                 // What was told before this moment was not heard.
-                signal.wake();
+                signal.lost();
+                Hearing::FromNow
             }
-            Err(error) => tracing::debug!(%error, channel, "not subscribed; waits fall back to their bounds"),
+            Err(error) => {
+                tracing::debug!(%error, channel, "not subscribed; waits are short until it is");
+                router.forget(slot);
+                Hearing::Not
+            }
         }
     }
 
