@@ -30,6 +30,8 @@ enum Rules {
     ReapDrops,
     /// Cancel takes a running job at once.
     CancelSeizes,
+    /// A signal wakes whoever it meets, ended jobs too.
+    SignalRevives,
 }
 
 struct Protocol {
@@ -192,7 +194,7 @@ impl Protocol {
             Step::Signal(job) => {
                 let job = &mut now.jobs[job];
                 job.signal = true;
-                if job.state == State::Waiting {
+                if job.state == State::Waiting || (self.rules == Rules::SignalRevives && job.state.is_ended()) {
                     job.goes(State::Ready);
                 }
             }
@@ -200,27 +202,32 @@ impl Protocol {
     }
 }
 
+const MOVE: &str = "states only move along the table";
+const TOKEN: &str = "every exit from Running clears the token";
+const LATE: &str = "a late write changes nothing";
+const SEIZED: &str = "a cancel request leaves the attempt its job";
+
 /// What a step must not do, whichever it is.
 fn judge(before: &Now, after: &Now, step: Step) -> Option<&'static str> {
     for (was, is) in before.jobs.iter().zip(&after.jobs) {
         if was.state != is.state && !was.state.may_become(is.state) {
-            return Some("a move that the table does not have");
+            return Some(MOVE);
         }
         if was.state == State::Running && is.state != State::Running && is.token.is_some() {
-            return Some("an exit from Running that keeps the token");
+            return Some(TOKEN);
         }
     }
     if let Step::Arrive(write) = step {
         let (was, is) = (&before.jobs[write.job], &after.jobs[write.job]);
         if was.token != Some(write.token) && was != is {
-            return Some("a late write that changed something");
+            return Some(LATE);
         }
     }
     if let Step::Cancel(job) = step
         && before.jobs[job].state == State::Running
         && after.jobs[job].state != State::Running
     {
-        return Some("a running attempt that lost its job to a request");
+        return Some(SEIZED);
     }
     None
 }
@@ -265,7 +272,7 @@ impl Model for Protocol {
                 steps.push(Step::Cancel(job));
             }
             // Only one of the jobs ever waits for something; the other keeps the walk small.
-            if job == 0 && !record.state.is_ended() && !record.signal {
+            if job == 0 && !record.signal {
                 steps.push(Step::Signal(job));
             }
         }
@@ -300,7 +307,10 @@ impl Model for Protocol {
             Property::always("no lost job", |_, now: &Now| {
                 now.jobs.iter().all(|job| job.indexed == Some(job.state) && (job.state == State::Running) == job.token.is_some())
             }),
-            Property::always("a late write changes nothing", |_, now: &Now| now.wrong.is_none()),
+            Property::always(MOVE, |_, now: &Now| now.wrong != Some(MOVE)),
+            Property::always(TOKEN, |_, now: &Now| now.wrong != Some(TOKEN)),
+            Property::always(LATE, |_, now: &Now| now.wrong != Some(LATE)),
+            Property::always(SEIZED, |_, now: &Now| now.wrong != Some(SEIZED)),
             Property::always("a wait never loses its wake-up", |_, now: &Now| {
                 now.jobs.iter().all(|job| job.state != State::Waiting || !job.signal)
             }),
@@ -335,13 +345,14 @@ fn lease_protocol_keeps_its_promises() {
 #[test]
 fn lease_protocol_broken_on_purpose_is_caught() {
     for (rules, property) in [
-        (Rules::NoFence, "a late write changes nothing"),
+        (Rules::NoFence, LATE),
         (Rules::ForgetsSettled, "at most one accepted completion"),
-        (Rules::ReapKeepsToken, "no lost job"),
+        (Rules::ReapKeepsToken, TOKEN),
         (Rules::TokenStands, "tokens strictly grow"),
         (Rules::WaitIsBlind, "a wait never loses its wake-up"),
         (Rules::ReapDrops, "no lost job"),
-        (Rules::CancelSeizes, "a late write changes nothing"),
+        (Rules::CancelSeizes, SEIZED),
+        (Rules::SignalRevives, MOVE),
     ] {
         let checker = walk(rules, LEASES_MAX);
         let failed: Vec<_> =

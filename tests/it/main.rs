@@ -13,3 +13,4 @@ mod lease_model;
 mod scenarios;
 mod servers;
 mod store;
+mod walk;

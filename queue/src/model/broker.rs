@@ -145,7 +145,7 @@ impl Broker for ModelBroker {
         self.change(|world, now| world.command(now, worker, command))
     }
     async fn queues(&self) -> Result<Vec<Name>> {
-        Ok(self.world().homes.clone())
+        Ok(self.world().homes.values().cloned().collect())
     }
     async fn stats(&self, scope: &Scope, queue: &Name) -> Result<QueueStats> {
         Ok(self.world().stats(self.clock.now(), scope, queue))

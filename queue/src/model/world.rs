@@ -20,8 +20,8 @@ pub(super) fn ms(duration: Duration) -> Millis {
 /// Everything that a broker remembers.
 #[derive(Debug, Default)]
 pub struct World {
-    /// Queue names in the order of their registration; the place is the home.
-    pub(super) homes: Vec<Name>,
+    /// Queue names by their numbers.
+    pub(super) homes: BTreeMap<Home, Name>,
     pub(super) queues: BTreeMap<Name, Queue>,
     pub(super) kinds: BTreeMap<Name, KindRecord>,
     pub(super) workers: BTreeMap<String, super::rest::Worker>,
@@ -89,12 +89,18 @@ pub struct Record {
 impl World {
     /// A queue's number, given at its first mention.
     pub fn home(&mut self, queue: &Name) -> Home {
-        let place = self.homes.iter().position(|name| name == queue).unwrap_or_else(|| {
-            self.homes.push(queue.clone());
-            self.queues.insert(queue.clone(), Queue::new(queue.clone()));
-            self.homes.len() - 1
-        });
-        Home(u16::try_from(place + 1).expect("a model has few queues"))
+        let known = self.homes.iter().find(|(_, name)| *name == queue).map(|(home, _)| *home);
+        known.unwrap_or_else(|| {
+            let home = Home(self.homes.last_key_value().map_or(0, |(home, _)| home.0) + 1);
+            self.register(queue, home);
+            home
+        })
+    }
+
+    /// Gives a new queue the number that it has elsewhere, so that the same jobs can be enqueued here and there.
+    pub fn register(&mut self, queue: &Name, home: Home) {
+        self.homes.insert(home, queue.clone());
+        self.queues.insert(queue.clone(), Queue::new(queue.clone()));
     }
 
     pub(super) fn queue(&mut self, queue: &Name) -> &mut Queue {
@@ -104,14 +110,14 @@ impl World {
 
     /// The queue that `id` names, if there is one.
     pub(super) fn queue_of(&mut self, id: JobId) -> Option<&mut Queue> {
-        let name = self.homes.get(usize::from(id.home().0).checked_sub(1)?)?;
+        let name = self.homes.get(&id.home())?;
         self.queues.get_mut(name)
     }
 
     /// A job's record.
     #[must_use]
     pub fn record(&self, id: JobId) -> Option<&Record> {
-        let name = self.homes.get(usize::from(id.home().0).checked_sub(1)?)?;
+        let name = self.homes.get(&id.home())?;
         self.queues.get(name)?.jobs.get(&id)
     }
 

@@ -1,0 +1,50 @@
+//! The random walk: the same operations through the model and through a broker, whose answers and whose visible state must agree after
+//! each of them. Seeded, so that a run repeats; `PROPTEST_CASES` makes it longer. A failure is shrunk to the shortest walk that shows it.
+
+mod ops;
+mod walker;
+
+use crate::harness::{fresh_redis, fresh_sqlite};
+use longshore_queue::conformance::{Case, Fixture};
+use ops::Op;
+use proptest::{
+    collection::vec,
+    test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner},
+};
+use std::{future::Future, sync::Arc};
+use walker::Walker;
+
+/// The longest walk.
+const STEPS_MAX: usize = 60;
+
+/// Walks `cases` times, or as often as `PROPTEST_CASES` says if that is more.
+fn walk(name: &'static str, cases: u32, open: impl Future<Output = Arc<dyn Fixture>>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let fixture = runtime.block_on(open);
+    // The default is 256 unless the environment says something else.
+    let asked = Some(Config::default().cases).filter(|asked| *asked != 256).unwrap_or(0);
+    let config = Config { cases: cases.max(asked), failure_persistence: None, max_shrink_iters: 3_000, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let result = runner.run(&vec(Op::any(), 1..STEPS_MAX), |ops| {
+        runtime.block_on(async {
+            let mut walker = Walker::new(Case::open(name, Arc::clone(&fixture)).await);
+            for op in &ops {
+                walker.step(op).await.map_err(TestCaseError::fail)?;
+            }
+            Ok(())
+        })
+    });
+    if let Err(failure) = result {
+        panic!("{failure}");
+    }
+}
+
+#[test]
+fn walk_on_sqlite() {
+    walk("walk_on_sqlite", 200, fresh_sqlite());
+}
+
+#[test]
+fn walk_on_redis() {
+    walk("walk_on_redis", 200, fresh_redis());
+}
