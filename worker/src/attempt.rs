@@ -57,6 +57,7 @@ pub(crate) fn settle(job: &Running, attempted: Attempted, floor: &Floor) {
     let word = crate::meter::word(&outcome);
     tracing::debug!(job = %lease.job.id, kind = %lease.job.kind, tenant = %lease.job.tenant, ?ran, outcome = word, "attempt ended");
     job.meter.ended(&outcome, ran);
+    queue.took(ran);
     queue.meter.running.decrement(1.0);
     let ack = Ack { id: lease.job.id, token: lease.token, ran, outcome };
     if queue.acks.send(ack).is_err() {

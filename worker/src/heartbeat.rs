@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// An attempt that lasts this long is watched for a cancel request.
 const WATCHED_AFTER: Duration = Duration::from_millis(250);
 /// A watch is renewed this often.
-const WATCH: Duration = Duration::from_secs(60);
+const WATCH: Duration = Duration::from_secs(8);
 /// Extends of one queue are at least this far apart, hints or not.
 const APART: Duration = Duration::from_millis(100);
 /// So many leases go into one call at most.
@@ -96,16 +96,21 @@ impl Heartbeat {
         }
     }
 
-    /// Extends at every hint, and before and after each watch: a request that falls between two watches is not missed.
+    /// Extends at the first watch and around every hint, in case a request falls between two watches.
     fn watch(&mut self, queue: &Arc<Queue>, job: &Arc<Running>) {
         let (floor, queue, id) = (self.floor.clone(), queue.clone(), job.lease.job.id);
         let task = tokio::spawn(async move {
+            queue.extend_by(millis(floor.clock.elapsed()));
             while !floor.stopped.is_cancelled() {
-                queue.extend_by(millis(floor.clock.elapsed()));
-                floor.broker.watch(id, WATCH).await;
+                tokio::select! {
+                    () = floor.broker.watch(id, WATCH * 4) => {}
+                    // No news. The broker is asked again because it may stop telling after a while.
+                    () = floor.clock.sleep(WATCH) => continue,
+                }
                 queue.extend_by(millis(floor.clock.elapsed()));
                 floor.nudge.notify_one();
                 floor.clock.sleep(APART).await;
+                queue.extend_by(millis(floor.clock.elapsed()));
             }
         });
         self.watched.insert((id, job.lease.token), (job.clone(), task.abort_handle()));

@@ -32,6 +32,8 @@ struct Taker {
     granted: usize,
     /// It waits, and wants so many in all; 0: it does not wait.
     wants: usize,
+    /// It is woken when it got so many.
+    enough: usize,
     /// Its last lease brought everything that was asked for, so there is probably more.
     hungry: bool,
     served: u64,
@@ -52,6 +54,10 @@ impl Grant {
         let some = self.n > 0;
         self.n -= usize::from(some);
         some
+    }
+    /// Joins another grant of the same queue.
+    pub(crate) fn absorb(&mut self, mut other: Self) {
+        self.n += std::mem::take(&mut other.n);
     }
     /// As many more as are free now, at most `n`.
     pub(crate) fn stretch(&mut self, n: usize) {
@@ -86,16 +92,22 @@ impl Permits {
 
     /// Waits for slots: at least one, at most `most`. Dropping the future gives back what was handed to it.
     pub(crate) async fn acquire(self: &Arc<Self>, seat: Seat, most: usize) -> Grant {
+        self.acquire_at_least(seat, 1, most).await
+    }
+
+    /// Waits for slots: at least `enough`, at most `most`.
+    pub(crate) async fn acquire_at_least(self: &Arc<Self>, seat: Seat, enough: usize, most: usize) -> Grant {
+        let enough = enough.clamp(1, most.max(1));
         let waiting = Waiting { permits: self, seat };
         let bell = {
             let mut state = self.lock();
-            state.takers[seat].wants = most.max(1);
+            (state.takers[seat].wants, state.takers[seat].enough) = (most.max(1), enough);
             state.waiting += 1;
             state.distribute();
             state.takers[seat].bell.clone()
         };
         loop {
-            if let Some(n) = waiting.collect() {
+            if let Some(n) = waiting.collect(enough) {
                 return Grant { permits: self.clone(), seat, n };
             }
             bell.notified().await;
@@ -141,10 +153,10 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    fn collect(&self) -> Option<usize> {
+    fn collect(&self, enough: usize) -> Option<usize> {
         let mut state = self.permits.lock();
         let taker = &mut state.takers[self.seat];
-        (taker.granted > 0).then(|| std::mem::take(&mut taker.granted))
+        (taker.granted >= enough).then(|| std::mem::take(&mut taker.granted))
     }
 }
 
@@ -179,7 +191,9 @@ impl State {
             taker.has += 1;
             taker.granted += 1;
             taker.served = self.turn;
-            taker.bell.notify_one();
+            if taker.granted >= taker.enough {
+                taker.bell.notify_one();
+            }
         }
     }
 }

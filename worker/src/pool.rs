@@ -21,6 +21,8 @@ use tokio_util::task::TaskTracker;
 
 /// The contract's bound on one lease call.
 const LEASE_MOST: usize = 500;
+/// How long a loop waits for more slots to become free, where attempts are shorter than that.
+const GATHERING: Duration = Duration::from_millis(1);
 /// How long a loop trusts in signals before it looks again; a lost signal costs this much at worst.
 const SIGNALS_TRUSTED: Duration = Duration::from_secs(5);
 /// How often a worker that serves all queues looks for new ones.
@@ -85,10 +87,11 @@ impl Leaser {
         let floor = self.floor.clone();
         let (mut patience, mut spurious) = (Patience::new(), Spurious::default());
         while self.may_lease().await {
-            let grant = tokio::select! {
+            let mut grant = tokio::select! {
                 grant = floor.permits.acquire(self.queue.seat, LEASE_MOST) => grant,
                 () = left_active(&floor) => continue,
             };
+            self.gather(&mut grant).await;
             match self.lease(grant.n).await {
                 Ok((reply, asked)) => {
                     patience.rest();
@@ -148,6 +151,20 @@ impl Leaser {
                 }
                 WorkerState::Active => return true,
             }
+        }
+    }
+
+    /// Attempts that end as fast as they start free their slots one by one. A call costs much the same for one job as for many, so a
+    /// moment's patience pays.
+    async fn gather(&self, grant: &mut Grant) {
+        let floor = &self.floor;
+        let missing = (floor.permits.total() / 2).saturating_sub(grant.n);
+        if missing == 0 || !self.queue.is_brief() {
+            return;
+        }
+        tokio::select! {
+            more = floor.permits.acquire_at_least(self.queue.seat, missing, LEASE_MOST) => grant.absorb(more),
+            () = floor.clock.sleep(GATHERING) => grant.stretch(missing),
         }
     }
 

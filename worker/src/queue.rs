@@ -14,6 +14,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::{Notify, mpsc};
 
@@ -30,6 +31,8 @@ pub(crate) struct Queue {
     kinds: Mutex<HashMap<Name, Arc<KindMeter>>>,
     /// Attempts that have not ended.
     pub(crate) running: AtomicUsize,
+    /// About how long attempts take, in microseconds.
+    usual_us: AtomicU64,
     /// When the next extend is due, in milliseconds of the worker's monotonic clock.
     pub(crate) extend_at: AtomicU64,
     /// An extend is on its way.
@@ -57,6 +60,7 @@ impl Queue {
             held: Mutex::default(),
             kinds: Mutex::default(),
             running: AtomicUsize::new(0),
+            usual_us: AtomicU64::new(u64::from(u32::MAX)),
             extend_at: AtomicU64::new(0),
             extending: AtomicBool::new(false),
         })
@@ -116,6 +120,16 @@ impl Queue {
         let meter = Arc::new(KindMeter::new(&self.name, kind));
         kinds.insert(kind.clone(), meter.clone());
         meter
+    }
+    /// An attempt took so long. Two at once may overwrite each other: it is only a hint.
+    pub(crate) fn took(&self, ran: Duration) {
+        let ran = u64::try_from(ran.as_micros()).unwrap_or(u64::MAX).min(u64::from(u32::MAX));
+        let usual = self.usual_us.load(Ordering::Relaxed);
+        self.usual_us.store((usual * 7 + ran) / 8, Ordering::Relaxed);
+    }
+    /// Whether attempts are over as soon as they start.
+    pub(crate) fn is_brief(&self) -> bool {
+        self.usual_us.load(Ordering::Relaxed) < 1_000
     }
     /// Extend as soon as the heartbeat looks, at the latest at `now_ms`.
     pub(crate) fn extend_by(&self, now_ms: u64) {

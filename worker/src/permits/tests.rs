@@ -91,3 +91,20 @@ fn a_reply_that_is_larger_than_its_grant_stretches_as_far_as_slots_are_free() {
     grant.stretch(9);
     assert_eq!(grant.n, 4);
 }
+
+#[test]
+fn a_queue_that_gathers_is_woken_once_it_has_enough() {
+    let permits = Permits::new(4);
+    let a = permits.join();
+    let mut all = permits.acquire(a, 4).now_or_never().expect("free");
+    while all.take() {}
+    let mut gathers = Box::pin(permits.acquire_at_least(a, 2, 4));
+    permits.release(a, 1);
+    assert!(gathers.as_mut().now_or_never().is_none());
+    permits.release(a, 1);
+    let mut grant = gathers.now_or_never().expect("two are enough");
+    assert_eq!(grant.n, 2);
+    permits.release(a, 1);
+    grant.absorb(permits.acquire(a, 4).now_or_never().expect("one more"));
+    assert_eq!(grant.n, 3);
+}

@@ -127,7 +127,8 @@ async fn lost_answers_of_lease_and_ack_lose_and_repeat_nothing() {
     }
     house.cuts.lease_replies.store(3, SeqCst);
     house.cuts.ack_replies.store(4, SeqCst);
-    let worker = house.worker(options());
+    // A lease that outlasts every backoff: what is tried is the repeating, not the reaping.
+    let worker = house.worker(Options { lease_ms: 15_000, heartbeat_ms: 5_000, ..options() });
     house.eventually("all are completed", async || (house.stats().await.completed == 200).then_some(())).await;
     for id in ids {
         let job = house.job(id).await;
