@@ -3,6 +3,7 @@
 
 mod arrows;
 mod changelog;
+mod conformance;
 mod dead;
 mod error_pages;
 mod functions;
@@ -38,6 +39,7 @@ const RULES: &[Rule] = &[
     ("headers: every source file and script says what it is", headers::check),
     ("scripts: a Lua script has a signature", scripts::check),
     ("pasted: no block of Lua stands twice", pasted::check),
+    ("conformance: every promise of the queue is tried by name, or is listed as open", conformance::check),
     ("error pages: one page per code, one code per page", error_pages::check),
     ("metrics: each is told in docs/operating.md", metrics::check),
     ("length: no file over 500 lines without a reason", length::check),
