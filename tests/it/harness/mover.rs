@@ -16,8 +16,8 @@ static WANTED: Mutex<BTreeMap<u16, usize>> = Mutex::new(BTreeMap::new());
 /// Held while one slot is between two masters.
 static GATE: LazyLock<tokio::sync::Mutex<()>> = LazyLock::new(tokio::sync::Mutex::default);
 static MOVES: AtomicU64 = AtomicU64::new(0);
-/// Between two moves; the brokers must get some work done, and see many moves.
-const PACE: Duration = Duration::from_millis(10);
+/// Between two moves at least.
+const REST: Duration = Duration::from_millis(10);
 
 /// A slot that is moved as long as this lives.
 #[derive(Debug)]
@@ -63,19 +63,23 @@ pub(crate) fn moves() -> u64 {
 async fn work(cluster: &Cluster) {
     let mut nodes = cluster.connections().await;
     let mut owners = BTreeMap::<u16, usize>::new();
-    let mut pace = tokio::time::interval(PACE);
+    let mut idle = tokio::time::interval(REST);
     loop {
-        pace.tick().await;
+        idle.tick().await;
         let wanted: Vec<_> = WANTED.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
         for slot in wanted {
             let owner = owners.entry(slot).or_insert_with(|| cluster.first_owner(slot));
             let to = (*owner + 1) % nodes.len();
             let gate = GATE.lock().await;
+            let start = tokio::time::Instant::now();
             shift(cluster, &mut nodes, slot, *owner, to).await.expect("a healthy cluster lets its slots be moved");
             drop(gate);
             *owner = to;
             MOVES.fetch_add(1, Ordering::Relaxed);
-            pace.tick().await;
+            // As long at rest as on the way: brokers must get some work done, and see many moves.
+            let mut rest = tokio::time::interval(start.elapsed().max(REST));
+            rest.tick().await;
+            rest.tick().await;
         }
     }
 }
