@@ -66,7 +66,7 @@ impl RedisBroker {
             let used = memory(&info(node, "memory").await.map_err(unreachable)?);
             fullest = fuller(fullest, used);
             match settings(node).await {
-                Ok(settings) => durable &= check_settings(&settings, used.is_some(), &mut faults),
+                Ok(settings) => durable &= check_settings(&settings, &mut faults),
                 Err(Failure::Server { code, detail }) => {
                     durable = false;
                     let allowed = "CONFIG GET, so that eviction and persistence can be checked; taken for `fast` without it".to_owned();
@@ -140,13 +140,13 @@ async fn settings(node: &Node) -> std::result::Result<HashMap<String, String>, F
 }
 
 /// Whether what is acknowledged survives a power cut.
-fn check_settings(settings: &HashMap<String, String>, bounded: bool, faults: &mut Vec<Fault>) -> bool {
+fn check_settings(settings: &HashMap<String, String>, faults: &mut Vec<Fault>) -> bool {
     let get = |key: &str| settings.get(key).map_or("", String::as_str);
     let mut fault = |key: &str, allowed: &str, fatal: bool| {
         faults.push(Fault { key: key.to_owned(), value: get(key).to_owned(), allowed: allowed.to_owned(), fatal });
     };
     if get("maxmemory-policy") != "noeviction" {
-        fault("maxmemory-policy", "noeviction: any other policy deletes jobs when memory is full", bounded);
+        fault("maxmemory-policy", "noeviction: any other policy deletes jobs when memory is full", true);
     }
     if get("appendonly") != "yes" {
         fault("appendonly", "yes: without it a crash of the server loses what came after its last snapshot", false);
