@@ -7,10 +7,13 @@
 //!
 //! A scenario is one file here and one line below. Nothing sleeps: a test waits for a condition with a bound (`harness::eventually`).
 
+mod cli_commands;
+mod cli_start;
 mod conformance;
 mod faults;
 mod harness;
 mod lease_model;
+mod own_kinds;
 mod scenarios;
 mod servers;
 mod store;

@@ -1,7 +1,7 @@
 //! The parts that roles open: the data folder, the store, the broker. A failure says what to do.
 
 use crate::{host::Host, stop::Stop};
-use longshore_config::{BrokerPlace, Settings};
+use longshore_config::{BrokerPlace, Settings, StorePlace};
 use longshore_jobs::Checker;
 use longshore_queue::{Broker, BrokerError, RedisBroker, RedisOptions, SqliteBroker, SqliteOptions};
 use longshore_store::{Store, StoreError, StoreOptions};
@@ -31,6 +31,9 @@ pub(crate) async fn store(settings: &Settings, migrate: bool) -> Result<Store, S
             StoreError::Older { .. } => {
                 Stop::failed(format!("{told}\n  what to do: `longshore migrate --store …`, or start with `longshore up`"))
             }
+            _ if matches!(settings.store, StorePlace::Sqlite(_)) => Stop::failed(format!(
+                "{told}\n  what to do: see that the file can be read and written and is a database, or name another with --store"
+            )),
             _ => Stop::unreachable(format!("{told}\n  what to do: check that it runs and that --store names it")),
         }
     })
@@ -97,6 +100,7 @@ pub(crate) async fn connect(settings: &Settings, host: &Host) -> Result<Arc<dyn 
 pub(crate) fn broker_stop(settings: &Settings, error: &BrokerError) -> Stop {
     let told = format!("the broker {}: {error}", settings.broker);
     match error {
+        BrokerError::Full { .. } => Stop::failed(format!("{told}\n  what to do: make room, or name another place with --data or --broker")),
         _ if error.is_transient() => Stop::unreachable(format!("{told}\n  what to do: check that it runs and that --broker names it")),
         _ => Stop::failed(told),
     }

@@ -41,6 +41,7 @@ pub(crate) struct Server {
 /// How many lines of a server's output are kept for a failure's message.
 const LINES_KEPT: usize = 60;
 const START_MAX: Duration = Duration::from_secs(60);
+const END_MAX: Duration = Duration::from_secs(60);
 
 impl Server {
     /// Runs `program` with the identity of `user`, or ours, and returns when it has printed a line that contains `ready`.
@@ -75,6 +76,23 @@ impl Server {
         let mut child = self.child();
         drop(child.kill());
         drop(child.wait());
+    }
+
+    /// Asks it to end, and waits until it has. Answers its exit code.
+    ///
+    /// # Panics
+    /// When it has not ended after a minute.
+    pub(crate) async fn terminate(&self) -> Option<i32> {
+        let pid = self.pid().to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        assert!(told.success(), "kill -TERM {pid}");
+        let mut code = None;
+        super::eventually("the process ends after SIGTERM", END_MAX, async || {
+            code = self.child().try_wait().expect("our child");
+            code.is_some()
+        })
+        .await;
+        code.and_then(|status| status.code())
     }
 
     fn child(&self) -> std::sync::MutexGuard<'_, Child> {

@@ -7,4 +7,4 @@ mod on_redis;
 mod real_http;
 mod scaling;
 
-pub(crate) use engine::{Engine, Process, until};
+pub(crate) use engine::{Engine, Process, binary, until};
