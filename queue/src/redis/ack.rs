@@ -88,7 +88,7 @@ fn add(command: &mut Cmd, ack: &Ack) {
             let message = format!("the output is {} bytes; allowed are {PAYLOAD_MAX}", output.get().len());
             let code = Code::OutputTooLarge.as_str().to_owned();
             let error = ErrorInfo { fingerprint: code.clone(), code, message };
-            command.arg(&head(b'D')).arg(mutable::reason_number(Reason::OutputTooLarge)).arg(&bytes::encode_error(&error));
+            command.arg(&head(b'D')).arg(mutable::reason_number(Reason::OutputTooLarge)).arg(bytes::encode_error(&error));
         }
         Outcome::Complete { output } => {
             command.arg(&head(b'C')).arg(output.as_ref().map_or("", |o| o.get()));
@@ -96,10 +96,10 @@ fn add(command: &mut Cmd, ack: &Ack) {
         Outcome::Retry { after, error } => {
             let unknown = error.code == Code::AttemptTimeout.as_str() || error.code == Code::AttemptPanicked.as_str();
             let letter = if unknown { b'U' } else { b'R' };
-            command.arg(&head(letter)).arg(millis(*after)).arg(&bytes::encode_error(error));
+            command.arg(&head(letter)).arg(millis(*after)).arg(bytes::encode_error(error));
         }
         Outcome::Dead { reason, error } => {
-            command.arg(&head(b'D')).arg(mutable::reason_number(*reason)).arg(&bytes::encode_error(error));
+            command.arg(&head(b'D')).arg(mutable::reason_number(*reason)).arg(bytes::encode_error(error));
         }
         Outcome::Snooze { after } => {
             command.arg(&head(b'S')).arg(millis(*after));
@@ -107,13 +107,13 @@ fn add(command: &mut Cmd, ack: &Ack) {
         Outcome::Gate { after, reason } => {
             let gated = "gated".to_owned();
             let reason = ErrorInfo { fingerprint: gated.clone(), code: gated, message: bytes::cut(reason, REASON_MAX).to_owned() };
-            command.arg(&head(b'G')).arg(millis(*after)).arg(&bytes::encode_error(&reason));
+            command.arg(&head(b'G')).arg(millis(*after)).arg(bytes::encode_error(&reason));
         }
         Outcome::Release { started } => {
             command.arg(&head(if *started { b'X' } else { b'Y' }));
         }
         Outcome::Wait(wait) => {
-            command.arg(&head(b'W')).arg(&encode_wait(wait));
+            command.arg(&head(b'W')).arg(encode_wait(wait));
         }
         Outcome::Cancel => {
             command.arg(&head(b'K'));

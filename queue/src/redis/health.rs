@@ -87,7 +87,7 @@ impl RedisBroker {
 }
 
 async fn info(node: &Arc<Node>, section: &str) -> std::result::Result<String, Failure> {
-    let answer = node.send(redis::cmd("INFO").arg(section), false).await?;
+    let answer = node.send(redis::cmd("INFO").arg(section)).await?;
     Ok(match answer {
         Value::VerbatimString { text, .. } => text,
         other => value::text(&other).unwrap_or_default().to_owned(),
@@ -134,7 +134,7 @@ fn check_version(version: &str, faults: &mut Vec<Fault>) {
 
 async fn settings(node: &Node) -> std::result::Result<HashMap<String, String>, Failure> {
     let command = redis::cmd("CONFIG").arg("GET").arg("maxmemory-policy").arg("appendonly").arg("appendfsync").to_owned();
-    let flat = value::list(node.send(&command, false).await?, "CONFIG").unwrap_or_default();
+    let flat = value::list(node.send(&command).await?, "CONFIG").unwrap_or_default();
     let text = |v: &Value| value::text(v).unwrap_or_default().to_owned();
     Ok(flat.chunks_exact(2).map(|pair| (text(&pair[0]), text(&pair[1]))).collect())
 }

@@ -3,6 +3,7 @@
 use super::{
     RedisBroker, Result, keys,
     mutable::{self, Held as Lent, Parts},
+    node::Sending,
     record,
     script::Script,
     value,
@@ -22,14 +23,17 @@ impl RedisBroker {
         self.ears.listen(&self.router, queue.slot, &keys::sibling(&queue.meta, "sig"), &queue.signal).await;
         let mark = queue.signal.mark();
         let n = request.n.clamp(1, LEASES_MAX);
-        let mut command = self.command(Script::Lease, &queue.meta);
-        command.arg(n).arg(record::millis(request.lease).max(1)).arg(&request.worker).arg(request.call);
-        for kind in request.kinds.iter() {
-            command.arg(kind.as_str());
-        }
+        let make = |run_id: &str| {
+            let mut command = self.command(Script::Lease, &queue.meta);
+            command.arg(n).arg(record::millis(request.lease).max(1)).arg(&request.worker).arg(request.call).arg(run_id);
+            for kind in request.kinds.iter() {
+                command.arg(kind.as_str());
+            }
+            command
+        };
         let mut answer;
         let next = loop {
-            answer = value::list(self.call(&queue, Script::Lease, &command).await?, "lease")?;
+            answer = value::list(self.call_as(&queue, Script::Lease, Sending::Per(&make)).await?, "lease")?;
             let next = answer.first().map_or(Ok(-1), |v| value::int(v, "lease"))?;
             if next != -2 {
                 break next;

@@ -33,6 +33,15 @@ impl Failure {
     }
 }
 
+/// What to send.
+#[derive(Clone, Copy)]
+pub(super) enum Sending<'a> {
+    /// This.
+    Same(&'a Cmd),
+    /// What is made for the server of that run id.
+    Per(&'a (dyn Fn(&str) -> Cmd + Sync)),
+}
+
 /// A live connection.
 #[derive(Clone)]
 struct Live {
@@ -66,14 +75,22 @@ impl Node {
         Ok(Self { address, client, timeout, live, tries: AtomicU64::new(0), last_error })
     }
 
-    /// Names the running server; another one after a restart or at another node.
-    pub(super) async fn run_id(&self) -> Result<Arc<str>, Failure> {
-        Ok(self.live().await?.run_id)
+    /// Sends one command.
+    pub(super) async fn send(&self, command: &Cmd) -> Result<Value, Failure> {
+        self.send_as(Sending::Same(command), false).await
     }
 
     /// Sends one command, behind `ASKING` where the slot is on its way to this node.
-    pub(super) async fn send(&self, command: &Cmd, asking: bool) -> Result<Value, Failure> {
+    pub(super) async fn send_as(&self, sending: Sending<'_>, asking: bool) -> Result<Value, Failure> {
         let mut live = self.live().await?;
+        let made;
+        let command = match sending {
+            Sending::Same(command) => command,
+            Sending::Per(make) => {
+                made = make(&live.run_id);
+                &made
+            }
+        };
         let answer = if asking {
             let mut both = Pipeline::with_capacity(2);
             both.cmd("ASKING").add_command(command.clone());

@@ -1,6 +1,6 @@
-//! Queues as this process knows them: their number, their main key, whether the server is the one that they were opened on.
+//! Queues as this process knows them: their number, their main key, their signals.
 
-use super::{RedisBroker, Result, keys, router::Router, script::Script, signal::Signal, value};
+use super::{RedisBroker, Result, keys, node::Sending, script::Script, signal::Signal, value};
 use crate::{BrokerError, Home, JobId};
 use longshore_base::Name;
 use redis::{Cmd, Value};
@@ -21,16 +21,16 @@ pub(super) struct Queue {
     pub(super) meta: String,
     pub(super) slot: u16,
     pub(super) signal: Arc<Signal>,
-    /// Run id of the server on which tokens are known to grow.
-    opened: Mutex<Option<Arc<str>>>,
     /// Until when this process has asked to be told of changed jobs, by its own clock.
     pub(super) watched_until: Mutex<Duration>,
 }
 
+type Known = (HashMap<u16, Arc<Queue>>, HashMap<Name, Arc<Queue>>);
+
 /// By number and by name.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
-    known: RwLock<(HashMap<u16, Arc<Queue>>, HashMap<Name, Arc<Queue>>)>,
+    known: RwLock<Known>,
     read_at: tokio::sync::Mutex<Option<Duration>>,
 }
 
@@ -47,30 +47,24 @@ impl RedisBroker {
         self.router.call(keys::slot(key), command, Some(self.scripts.get(script))).await
     }
 
-    /// Calls a script on a queue. A new server is told first, so that tokens grow over its arrival.
+    /// Calls a script on a queue.
     pub(super) async fn call(&self, queue: &Queue, script: Script, command: &Cmd) -> Result<Value> {
-        self.open(queue).await?;
-        match self.router.call(queue.slot, command, Some(self.scripts.get(script))).await {
+        self.call_as(queue, script, Sending::Same(command)).await
+    }
+
+    /// Calls a script on a queue with what is made for the server that gets it. A queue whose main key is gone is opened anew.
+    pub(super) async fn call_as(&self, queue: &Queue, script: Script, sending: Sending<'_>) -> Result<Value> {
+        match self.router.send(queue.slot, sending, Some(self.scripts.get(script))).await {
             Err(BrokerError::Refused(text)) if text.starts_with("UNOPENED") => {
-                *queue.opened.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 self.open(queue).await?;
-                self.router.call(queue.slot, command, Some(self.scripts.get(script))).await
+                self.router.send(queue.slot, sending, Some(self.scripts.get(script))).await
             }
             answer => answer,
         }
     }
 
     async fn open(&self, queue: &Queue) -> Result<()> {
-        let Some(run_id) = run_id(&self.router, queue.slot).await? else { return Ok(()) };
-        let same = |opened: &Option<Arc<str>>| opened.as_ref() == Some(&run_id);
-        if same(&queue.opened.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return Ok(());
-        }
-        let mut command = self.command(Script::Open, &queue.meta);
-        command.arg(run_id.as_bytes());
-        self.call_key(Script::Open, &queue.meta, &command).await?;
-        *queue.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(run_id);
-        Ok(())
+        self.call_key(Script::Open, &queue.meta, &self.command(Script::Open, &queue.meta)).await.map(drop)
     }
 
     /// The queue of that name, registered if it is new.
@@ -83,7 +77,9 @@ impl RedisBroker {
         command.arg(name.as_str());
         let number = value::int(&self.call_key(Script::Home, &key, &command).await?, "home")?;
         let home = u16::try_from(number).map_err(|_| BrokerError::Refused("65,535 queues exist; no more can be made".to_owned()))?;
-        Ok(self.queues.add(&self.options.prefix, name, Home(home)))
+        let queue = self.queues.add(&self.options.prefix, name, Home(home));
+        self.open(&queue).await?;
+        Ok(queue)
     }
 
     /// The queue of that name if it exists.
@@ -134,11 +130,6 @@ impl RedisBroker {
     }
 }
 
-/// The server that would be called. None: it cannot be reached, and the call itself will say so.
-async fn run_id(router: &Router, slot: u16) -> Result<Option<Arc<str>>> {
-    Ok(router.node(slot).await?.run_id().await.ok())
-}
-
 impl Queues {
     fn by_name(&self, name: &Name) -> Option<Arc<Queue>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).1.get(name).cloned()
@@ -155,15 +146,7 @@ impl Queues {
         }
         let meta = keys::meta(prefix, name);
         let slot = keys::slot(&meta);
-        let queue = Arc::new(Queue {
-            name: name.clone(),
-            home,
-            meta,
-            slot,
-            signal: Arc::default(),
-            opened: Mutex::default(),
-            watched_until: Mutex::default(),
-        });
+        let queue = Arc::new(Queue { name: name.clone(), home, meta, slot, signal: Arc::default(), watched_until: Mutex::default() });
         known.0.insert(home.0, Arc::clone(&queue));
         known.1.insert(name.clone(), Arc::clone(&queue));
         queue

@@ -2,7 +2,7 @@
 //! followed here, and nothing else is repeated: a command is sent again only when the server said that it did nothing.
 
 use super::{
-    node::{Failure, Node},
+    node::{Failure, Node, Sending},
     script::Loaded,
     target::{Target, moved_to},
 };
@@ -51,7 +51,7 @@ impl std::fmt::Debug for Router {
 impl Router {
     pub(super) fn new(target: Target, timeout: Duration, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         let (seeds, slots) = match target {
-            Target::Single(info) => (vec![info], None),
+            Target::Single(info) => (vec![*info], None),
             Target::Cluster(infos) => (infos, Some(RwLock::new(vec![None; 16384]))),
         };
         let (nodes, refreshed) = (Mutex::default(), tokio::sync::Mutex::new(None));
@@ -64,6 +64,11 @@ impl Router {
 
     /// Sends `command` to whoever has `slot`, following redirects. `script`: what it calls by hash.
     pub(super) async fn call(&self, slot: u16, command: &Cmd, script: Option<&Loaded>) -> Result<Value, BrokerError> {
+        self.send(slot, Sending::Same(command), script).await
+    }
+
+    /// Sends what is made for the server that gets it.
+    pub(super) async fn send(&self, slot: u16, sending: Sending<'_>, script: Option<&Loaded>) -> Result<Value, BrokerError> {
         let start = self.clock.elapsed();
         let mut waits = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(2))
@@ -84,7 +89,7 @@ impl Router {
                 Ok(node) => node,
                 Err(error) => return Err(error),
             };
-            let failure = match node.send(command, asking).await {
+            let failure = match node.send_as(sending, asking).await {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
@@ -158,7 +163,7 @@ impl Router {
 
     async fn load(&self, node: &Node, script: Option<&Loaded>) -> Result<(), BrokerError> {
         let script = script.ok_or_else(|| BrokerError::Refused("a plain command was answered with NOSCRIPT".to_owned()))?;
-        node.send(redis::cmd("SCRIPT").arg("LOAD").arg(&script.code), false).await.map(drop).map_err(|failure| match failure {
+        node.send(redis::cmd("SCRIPT").arg("LOAD").arg(&script.code)).await.map(drop).map_err(|failure| match failure {
             // The script itself has not run.
             Failure::Unknown(text) | Failure::NotSent(text) => BrokerError::Unavailable(text),
             server => plain(server),
@@ -198,7 +203,7 @@ impl Router {
         let mut asked: Vec<Arc<Node>> = self.nodes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).values().cloned().collect();
         asked.extend(self.seeds.iter().filter_map(|info| self.node_of(info).ok()));
         for node in asked {
-            let Ok(Value::Array(ranges)) = node.send(redis::cmd("CLUSTER").arg("SLOTS"), false).await else { continue };
+            let Ok(Value::Array(ranges)) = node.send(redis::cmd("CLUSTER").arg("SLOTS")).await else { continue };
             let mut map = vec![None; 16384];
             for range in ranges {
                 let Some((from, to, address)) = range_of(range) else { continue };

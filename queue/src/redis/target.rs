@@ -7,7 +7,7 @@ use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion}
 #[derive(Debug)]
 pub(super) enum Target {
     /// One server.
-    Single(ConnectionInfo),
+    Single(Box<ConnectionInfo>),
     /// Some masters of a cluster, to learn the others from.
     Cluster(Vec<ConnectionInfo>),
 }
@@ -19,7 +19,7 @@ impl Target {
         let refused = |why: String| BrokerError::Refused(format!("broker URL: {why}"));
         let (scheme, rest) = url.split_once("://").ok_or_else(|| refused("it has no scheme".to_owned()))?;
         match scheme {
-            "redis" | "rediss" | "unix" | "redis+unix" => info(url).map(Self::Single).map_err(refused),
+            "redis" | "rediss" | "unix" | "redis+unix" => info(url).map(|info| Self::Single(Box::new(info))).map_err(refused),
             "redis+cluster" | "rediss+cluster" => {
                 let scheme = scheme.trim_end_matches("+cluster");
                 let (user, hosts) = rest.rsplit_once('@').map_or(("", rest), |(user, hosts)| (user, hosts));

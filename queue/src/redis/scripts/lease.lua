@@ -1,7 +1,7 @@
 #!lua
 -- lease: gives a worker jobs that may run now. What is due is promoted first. Tenants take turns of a quantum by virtual
 -- time, and so do a tenant's lanes; commands are per batch, per tenant and per lane, never per job.
--- KEYS 1 meta · ARGV 1 how many · 2 lease ms · 3 worker · 4 call · 5.. the worker's kinds
+-- KEYS 1 meta · ARGV 1 how many · 2 lease ms · 3 worker · 4 call · 5 the server's run id · 6.. the worker's kinds
 -- Returns next due ms, -1 nothing, -2 expired jobs have to be ended first · 0 new, 1 repeated · then for each job: id, token and start (16 bytes), record, mutable part.
 -- @include base
 -- @include meta
@@ -17,7 +17,7 @@ local RUN, LEASE, HELD, SUSRUN, CALLS, WAITS, EXP = P .. 'run', P .. 'lease', P 
 local QUANTUM, REPLY_MAX, IDLE_MS = 4, 4194304, 30000
 local want, lease_ms, worker, number = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local mine = {}
-for i = 5, #ARGV do mine[ARGV[i]] = true end
+for i = 6, #ARGV do mine[ARGV[i]] = true end
 guard({RUN, LEASE, HELD, SUSRUN, CALLS, WAITS, EXP, DUE, LANES, RING, DEBT, PARKED, SUSPECTS, COUNTS})
 
 -- The same call again: the same leases, as far as they are still held.
@@ -259,7 +259,11 @@ for from = 1, #picks, 100 do
   end
 end
 
-local run, held, base = {'ZADD', RUN}, {'HSET', LEASE}, math.max(tok, us)
+-- Another server than the last time (a replica, a restored one): what the old one gave out last may not have arrived here,
+-- and its clock may be ahead, so tokens go on an hour later.
+local base = math.max(tok, us)
+if server and server ~= ARGV[5] then base = base + 3600000000 end
+local run, held = {'ZADD', RUN}, {'HSET', LEASE}
 local reply, given = {-1, 0}, {}
 local start, tail = pack('>I8', now), pack('>I8', number) .. char(#worker) .. worker
 local stop, first, unexpired = now + lease_ms, base, {'ZREM', EXP}
@@ -332,6 +336,7 @@ if #given > 0 then
   later({'HINCRBY', HELD, worker, #given})
   later({'HSET', CALLS, worker, pack('>I8I8I8', number, now, first) .. table.concat(given)})
   change('tok', base)
+  if server ~= ARGV[5] then change('server', ARGV[5]) end
   change('vt', vt)
 end
 if more then

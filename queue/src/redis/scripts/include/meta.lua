@@ -1,9 +1,10 @@
 -- meta: the queue's small state, read once. Needs base.
-local meta = call('HMGET', META, 'tok', 'vt', 'seen', 'hold', 'pause', 'cap', 'idle', 'watch', 'parked', 'seq')
+local meta = call('HMGET', META, 'tok', 'vt', 'seen', 'hold', 'pause', 'cap', 'idle', 'watch', 'parked', 'seq', 'server')
 if not meta[1] then return redis.error_reply('UNOPENED the queue has no meta key') end
 local tok, vt, seen, hold = tonumber(meta[1]), tonumber(meta[2] or 0), tonumber(meta[3] or 0), tonumber(meta[4] or 0)
 local pause, cap = meta[5], tonumber(meta[6] or '')
 local idle, watch, parked, seq = tonumber(meta[7] or 0), tonumber(meta[8] or 0), tonumber(meta[9] or 0), tonumber(meta[10] or 0)
+local server = meta[11]
 local changes = {'HSET', META}
 local function change(field, value)
   changes[#changes + 1] = field
