@@ -16,12 +16,15 @@ use std::{
     time::Duration,
 };
 
+/// So many redirects are followed at once before a pause.
+const FOLLOWED_MAX: u32 = 5;
+
 /// What a server's error asks for.
 enum Advice {
     /// Load the script and repeat.
     Load,
-    /// The slot map is old.
-    Moved,
+    /// The slot is another node's now.
+    Moved(String),
     /// This call goes to another node.
     Ask(String),
     /// Repeat a little later; `true`: because a slot moves.
@@ -72,11 +75,11 @@ impl Router {
         let start = self.clock.elapsed();
         let mut waits = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(2))
-            .with_max_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_millis(25))
             .without_max_times()
             .build();
         let mut ask: Option<Arc<Node>> = None;
-        let mut refresh = false;
+        let (mut refresh, mut followed) = (false, 0);
         loop {
             if std::mem::take(&mut refresh) {
                 self.refresh().await;
@@ -105,8 +108,12 @@ impl Router {
                     ask = Some(self.known(&node, &address)?);
                     continue;
                 }
-                (_, Advice::Moved) => {
-                    refresh = true;
+                (_, Advice::Moved(address)) => {
+                    self.moved(slot, self.known(&node, &address)?);
+                    followed += 1;
+                    if followed % FOLLOWED_MAX != 0 {
+                        continue;
+                    }
                     true
                 }
                 (_, Advice::Later(moving)) => {
@@ -137,6 +144,13 @@ impl Router {
         self.refresh().await;
         // No node says that it has the slot: any of them will say where it is, or that the cluster is down.
         find().map_or_else(|| self.seed(usize::from(slot) % self.seeds.len()), Ok)
+    }
+
+    /// The slot is where a redirect says. The others are left alone: a node that no move concerns may tell an older map.
+    fn moved(&self, slot: u16, owner: Arc<Node>) {
+        if let Some(slots) = &self.slots {
+            slots.write().unwrap_or_else(std::sync::PoisonError::into_inner)[usize::from(slot)] = Some(owner);
+        }
     }
 
     /// The slot is not where it was thought to be; the next call looks.
@@ -237,7 +251,7 @@ fn advice(failure: &Failure) -> Advice {
     let address = || detail.split_ascii_whitespace().nth(1).unwrap_or_default().to_owned();
     match code.as_str() {
         "NOSCRIPT" => Advice::Load,
-        "MOVED" => Advice::Moved,
+        "MOVED" => Advice::Moved(address()),
         "ASK" => Advice::Ask(address()),
         "TRYAGAIN" => Advice::Later(true),
         "CLUSTERDOWN" | "MASTERDOWN" | "LOADING" | "BUSY" | "READONLY" => Advice::Later(false),
