@@ -14,6 +14,7 @@ use longshore_queue::Broker;
 use longshore_scheduler::Scheduler;
 use longshore_store::Store;
 use longshore_worker::{Queues, Worker};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,8 @@ pub(crate) struct Roles {
 
 /// What the second signal leaves the worker to give its jobs back.
 const AT_ONCE: Duration = Duration::from_secs(1);
+/// Bounds of every histogram, in seconds: buckets of several processes can be added up, quantiles cannot.
+const SECONDS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0, 3600.0];
 /// How often the metrics' windows are moved on.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -217,7 +220,7 @@ fn limits(settings: &Settings) -> Limits {
 
 /// Installs the recorder of this process's metrics, and answers what renders them.
 fn metrics(host: &Host) -> Result<OwnMetrics, Stop> {
-    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder();
+    let recorder = PrometheusBuilder::new().set_buckets(&SECONDS).and_then(PrometheusBuilder::install_recorder);
     let handle = recorder.map_err(|error| Stop::failed(format!("metrics cannot be recorded: {error}")))?;
     let (clock, upkeep) = (host.clock.clone(), handle.clone());
     tokio::spawn(async move {
