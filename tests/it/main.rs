@@ -16,5 +16,6 @@ mod lease_model;
 mod own_kinds;
 mod scenarios;
 mod servers;
+mod sqlite_file;
 mod store;
 mod walk;

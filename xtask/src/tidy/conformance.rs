@@ -5,6 +5,9 @@ use super::tree::{Fault, Tree};
 use std::collections::BTreeMap;
 
 const BULLETS: &str = "queue/src/conformance/bullets.toml";
+const SUITE: &str = "queue/src/conformance/";
+/// The cases that run for every broker.
+const RUN: &str = "queue/src/conformance/list.rs";
 
 pub(super) fn check(tree: &Tree) -> Vec<Fault> {
     let Some(file) = tree.get(BULLETS) else {
@@ -41,6 +44,14 @@ pub(super) fn check(tree: &Tree) -> Vec<Fault> {
         path: (*path).into(),
         line: *line,
         what: format!("{test} is named after a bullet that {BULLETS} does not list as built"),
+    }));
+    let run = tree.get(RUN).map_or("", |file| file.text.as_str());
+    let cases = tests.iter().filter(|(test, (path, _))| is_bullet(test) && path.starts_with(SUITE));
+    let idle = cases.filter(|(test, _)| !run.split_whitespace().any(|word| word == **test));
+    faults.extend(idle.map(|(test, (path, line))| Fault {
+        path: (*path).into(),
+        line: *line,
+        what: format!("{test} is not listed in {RUN}, so no broker is tried by it"),
     }));
     faults
 }
@@ -92,6 +103,14 @@ mod tests {
             told("pub async fn q2_lane_keeps_order(c: &Case) {}\nfn a_second_is_refused() {}\nfn quick_one() {}"),
             Vec::<String>::new()
         );
+    }
+
+    #[test]
+    fn a_case_of_the_suite_that_no_broker_runs_is_told() {
+        let case = ("queue/src/conformance/lanes.rs", "pub async fn q2_lane_keeps_order(c: &Case) {}\nfn a_second_is_refused() {}");
+        let list = |text| ("queue/src/conformance/list.rs", text);
+        assert!(check(&Tree::of(&[LIST, case, list("lanes:\n    q2_lane_keeps_order\n ;")])).is_empty());
+        assert_eq!(check(&Tree::of(&[LIST, case, list("lanes: ;")])).len(), 1);
     }
 
     #[test]
