@@ -13,8 +13,6 @@ use tokio::sync::OnceCell;
 pub(crate) struct Redis {
     /// Where it listens.
     pub(crate) port: u16,
-    /// Its data.
-    pub(crate) folder: PathBuf,
     args: Vec<String>,
     server: Server,
 }
@@ -47,7 +45,7 @@ impl Redis {
             let port = free_port();
             let args = arguments(port, &folder, settings);
             match Server::start(None, "redis-server", &args, "Ready to accept connections").await {
-                Ok(server) => return Self { port, folder, args, server },
+                Ok(server) => return Self { port, args, server },
                 Err(error) => last = error,
             }
         }
