@@ -14,7 +14,7 @@ use longshore_queue::Broker;
 use longshore_scheduler::Scheduler;
 use longshore_store::Store;
 use longshore_worker::{Queues, Worker};
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,9 @@ pub(crate) struct Roles {
 
 /// What the second signal leaves the worker to give its jobs back.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// Bounds of every histogram, in seconds: buckets of several processes can be added up, quantiles cannot.
+/// Bounds of the histograms of batches, in jobs.
+const BATCHES: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 500.0];
+/// Bounds of every other histogram, in seconds: buckets of several processes can be added up, quantiles cannot.
 const SECONDS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0, 3600.0];
 /// How often the metrics' windows are moved on.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -220,7 +222,8 @@ fn limits(settings: &Settings) -> Limits {
 
 /// Installs the recorder of this process's metrics, and answers what renders them.
 fn metrics(host: &Host) -> Result<OwnMetrics, Stop> {
-    let recorder = PrometheusBuilder::new().set_buckets(&SECONDS).and_then(PrometheusBuilder::install_recorder);
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_jobs".into()), &BATCHES);
+    let recorder = builder.and_then(|builder| builder.set_buckets(&SECONDS)?.install_recorder());
     let handle = recorder.map_err(|error| Stop::failed(format!("metrics cannot be recorded: {error}")))?;
     let (clock, upkeep) = (host.clock.clone(), handle.clone());
     tokio::spawn(async move {
