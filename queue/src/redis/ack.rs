@@ -75,48 +75,41 @@ fn batch_end(acks: &[Ack], from: usize) -> usize {
 }
 
 fn add(command: &mut Cmd, ack: &Ack) {
-    let head = |letter: u8| {
-        let mut head = [0; 9];
-        head[..8].copy_from_slice(&ack.token.0.to_be_bytes());
-        head[8] = letter;
-        head
-    };
-    command.arg(&keys::short(ack.id));
+    command.arg(&keys::short(ack.id)).arg(&ack.token.0.to_be_bytes());
     match &ack.outcome {
         // Too much to keep is a fault of the handler: the same each time.
         Outcome::Complete { output: Some(output) } if output.get().len() > PAYLOAD_MAX => {
             let message = format!("the output is {} bytes; allowed are {PAYLOAD_MAX}", output.get().len());
             let code = Code::OutputTooLarge.as_str().to_owned();
             let error = ErrorInfo { fingerprint: code.clone(), code, message };
-            command.arg(&head(b'D')).arg(mutable::reason_number(Reason::OutputTooLarge)).arg(bytes::encode_error(&error));
+            command.arg("D").arg(mutable::reason_number(Reason::OutputTooLarge)).arg(bytes::encode_error(&error));
         }
         Outcome::Complete { output } => {
-            command.arg(&head(b'C')).arg(output.as_ref().map_or("", |o| o.get()));
+            command.arg("C").arg(output.as_ref().map_or("", |o| o.get()));
         }
         Outcome::Retry { after, error } => {
             let unknown = error.code == Code::AttemptTimeout.as_str() || error.code == Code::AttemptPanicked.as_str();
-            let letter = if unknown { b'U' } else { b'R' };
-            command.arg(&head(letter)).arg(millis(*after)).arg(bytes::encode_error(error));
+            command.arg(if unknown { "U" } else { "R" }).arg(millis(*after)).arg(bytes::encode_error(error));
         }
         Outcome::Dead { reason, error } => {
-            command.arg(&head(b'D')).arg(mutable::reason_number(*reason)).arg(bytes::encode_error(error));
+            command.arg("D").arg(mutable::reason_number(*reason)).arg(bytes::encode_error(error));
         }
         Outcome::Snooze { after } => {
-            command.arg(&head(b'S')).arg(millis(*after));
+            command.arg("S").arg(millis(*after));
         }
         Outcome::Gate { after, reason } => {
             let gated = "gated".to_owned();
             let reason = ErrorInfo { fingerprint: gated.clone(), code: gated, message: bytes::cut(reason, REASON_MAX).to_owned() };
-            command.arg(&head(b'G')).arg(millis(*after)).arg(bytes::encode_error(&reason));
+            command.arg("G").arg(millis(*after)).arg(bytes::encode_error(&reason));
         }
         Outcome::Release { started } => {
-            command.arg(&head(if *started { b'X' } else { b'Y' }));
+            command.arg(if *started { "X" } else { "Y" });
         }
         Outcome::Wait(wait) => {
-            command.arg(&head(b'W')).arg(encode_wait(wait));
+            command.arg("W").arg(encode_wait(wait));
         }
         Outcome::Cancel => {
-            command.arg(&head(b'K'));
+            command.arg("K");
         }
     }
 }

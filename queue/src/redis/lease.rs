@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{ExtendReply, Held, JobId, Lease, LeaseReply, LeaseRequest};
 use longshore_base::Name;
+use redis::Value;
 use std::time::Duration;
 
 /// Leases in one call at most.
@@ -42,16 +43,18 @@ impl RedisBroker {
             self.tick_once(&queue, request.lease).await?;
         };
         let mut reply = LeaseReply { next_due: u64::try_from(next).ok().map(Duration::from_millis), ..LeaseReply::default() };
-        for parts in answer.get(2..).unwrap_or_default().chunks_exact(4) {
-            let strange = || value::strange("lease");
-            let (Some(id), Some(grant), Some(record)) = (value::bytes(&parts[0]), value::bytes(&parts[1]), value::bytes(&parts[2])) else {
-                return Err(strange());
-            };
-            let held = Lent::granted(grant, &request.worker).ok_or_else(strange)?;
-            let token = held.token;
-            let parts = Parts { record, mutable: value::bytes(&parts[3]), held: Some(held), ..Parts::default() };
-            let (job, woken) = mutable::job(id, queue.home, &queue.name, parts)?;
-            reply.leases.push(Lease { job, token, woken });
+        if let [_, ids, grants, records, known] = answer.as_slice() {
+            let known = value::pairs(known);
+            let (ids, grants) = (value::bytes(ids).unwrap_or_default(), value::bytes(grants).unwrap_or_default());
+            let Value::Array(records) = records else { return Err(value::strange("lease")) };
+            for (at, ((id, grant), record)) in ids.chunks_exact(14).zip(grants.chunks_exact(16)).zip(records).enumerate() {
+                let held = Lent::granted(grant, &request.worker).ok_or_else(|| value::strange("lease"))?;
+                let token = held.token;
+                let record = value::bytes(record).ok_or_else(|| value::strange("lease"))?;
+                let parts = Parts { record, mutable: known.get(&(at + 1)).copied(), held: Some(held), ..Parts::default() };
+                let (job, woken) = mutable::job(id, queue.home, &queue.name, parts)?;
+                reply.leases.push(Lease { job, token, woken });
+            }
         }
         if reply.leases.len() < n {
             queue.signal.found_too_little(mark);

@@ -222,8 +222,9 @@ impl RedisBroker {
             command.arg(*arg);
         }
         let answer = value::list(self.call(queue, Script::List, &command).await?, "list")?;
-        let id = |v| value::bytes(v).and_then(|id| keys::long(id, queue.home)).ok_or_else(|| strange("list"));
-        answer.iter().map(id).collect()
+        // The index of running jobs ends with an entry that is no job; it is longer than an id.
+        let ids = answer.iter().map(|v| value::bytes(v).unwrap_or_default()).filter(|id| id.len() == size_of::<keys::Short>());
+        ids.map(|id| keys::long(id, queue.home).ok_or_else(|| strange("list"))).collect()
     }
 }
 

@@ -92,6 +92,12 @@ impl Mutable {
         let reason = usize::from(reason).checked_sub(1).and_then(|at| REASONS.get(at).copied());
         let mut history = Vec::new();
         while let Some(n) = r.u16() {
+            if n == 0 {
+                // The head tells the only event: a first attempt that ended well, by the worker whose name follows.
+                let (at, worker) = (ended_at?, Some(r.rest_text()?));
+                history.push(Event { at, what: EventKind::Completed, run: counters.runs, worker, started_at, error: None });
+                break;
+            }
             history.push(Self::event(Reader::new(r.take(n.into())?))?);
         }
         Some(Self { state, woken, reason, counters, ended_at, started_at, history })

@@ -27,7 +27,7 @@ macro_rules! pieces {
 
 pieces! {
     "base", "buckets", "clock", "counts", "expire", "find", "finish", "lanes", "lasterror", "leaving", "meta", "mode_cluster",
-    "mode_single", "mutable", "promote", "reap", "record", "signals", "state", "sweep", "takeout", "timeout", "unpark", "wait",
+    "mode_single", "mutable", "promote", "reap", "record", "signals", "standing", "state", "sweep", "takeout", "timeout", "unpark", "wait",
     "wakejob",
 }
 

@@ -3,6 +3,7 @@
 use super::Result;
 use crate::BrokerError;
 use redis::Value;
+use std::collections::HashMap;
 
 /// An answer that this version does not understand.
 pub(super) fn strange(what: &str) -> BrokerError {
@@ -45,6 +46,13 @@ pub(super) fn text(value: &Value) -> Option<&str> {
 /// A list of strings.
 pub(super) fn texts(value: Value, what: &str) -> Result<Vec<String>> {
     list(value, what)?.iter().map(|v| text(v).map(str::to_owned).ok_or_else(|| strange(what))).collect()
+}
+
+/// `number, string, number, string, …`.
+pub(super) fn pairs(value: &Value) -> HashMap<usize, &[u8]> {
+    let Value::Array(flat) = value else { return HashMap::new() };
+    let pair = |two: &'_ [Value]| usize::try_from(int(&two[0], "a pair").ok()?).ok();
+    flat.chunks_exact(2).filter_map(|two| Some((pair(two)?, bytes(&two[1])?))).collect()
 }
 
 /// A sorted set's score in whole milliseconds; None for nil and for `inf`.

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- ack: ends attempts of one queue. The first payload under a token wins; the same token again gets the same answer.
--- KEYS 1 meta · ARGV 1 worker, then for each ack: id · token (8 bytes) and a letter · what the letter asks for:
+-- KEYS 1 meta · ARGV 1 worker, then for each ack: id · token (8 bytes) · a letter · what the letter asks for:
 --   C completed: output or '' · R failed: delay ms, error · U the same, but nobody knows whether the work was done ·
 --   D dead: reason, error · S snooze: delay ms · G gate: delay ms, reason as an error · X given back after its start · Y before it ·
 --   W wait: the wait · K stopped because a cancel was asked for
@@ -23,10 +23,9 @@ local EXTRA = {C = 1, R = 2, U = 2, D = 2, S = 1, G = 2, X = 0, Y = 0, W = 1, K 
 local worker = ARGV[1]
 local ids, tokens, letters, first, at = {}, {}, {}, {}, 2
 while ARGV[at] do
-  local i, head = #ids + 1, ARGV[at + 1]
-  local letter = sub(head, 9)
-  ids[i], tokens[i], letters[i], first[i] = ARGV[at], sub(head, 1, 8), letter, at + 2
-  at = at + 2 + EXTRA[letter]
+  local i, letter = #ids + 1, ARGV[at + 2]
+  ids[i], tokens[i], letters[i], first[i] = ARGV[at], ARGV[at + 1], letter, at + 3
+  at = at + 3 + EXTRA[letter]
 end
 local reply = {}
 guard({RUN, LEASE, HELD, SUSRUN, DUE, WAITS, COUNTS, SUSPECTS, ENDED})
@@ -35,39 +34,43 @@ local leases = call('HMGET', LEASE, unpack(ids))
 
 -- The plain end of a first attempt: its mutable part is put together from constants and the lease, nothing is parsed.
 local plain_head = pack(HEAD, COMPLETED, 0, 0, 0, 1, 0, 0, 1, 0, now, COMPLETED)
-local body_size = 1 + 8 + 4 + 8 + 1 + #worker
-local plain_event, plain_tail = pack('>HBI8I4', body_size, EVENT.completed, now, 1), char(#worker) .. worker
-local lease_tail, tenants = char(#worker) .. worker, {}
-local rest, rest_at = {}, {}
+local own, plain_tail = char(#worker) .. worker, OWN_END .. worker
+local rest, rest_at, indexes, plain = {}, {}, {}, 0
+-- The index for jobs of this lane that end well, by the lease's end (worker and lane); false for another worker's lease.
+local function index_for(whose)
+  local e = sub(whose, 1, #own) == own and ended_in(COMPLETED, tenant_of(sub(whose, #own + 1)))
+  indexes[whose] = e
+  return e
+end
 for i = 1, #ids do
   local lease, id = leases[i], ids[i]
-  if not lease or sub(lease, 1, 8) ~= tokens[i] then
-    rest[#rest + 1] = id
-    rest_at[#rest_at + 1] = i
-  elseif letters[i] == 'C' and band(byte(lease, 17), UNIQUE + PARENT + KEEP) == 0 and byte(lease, 18) < 2
-    and sub(lease, 27, 27 + #worker) == lease_tail then
-    local lane = sub(lease, 28 + #worker)
-    local tenant = tenants[lane]
-    if not tenant then
-      tenant = tenant_of(lane)
-      tenants[lane] = tenant
+  local e = false
+  if lease and letters[i] == 'C' and sub(lease, 1, 8) == tokens[i] then
+    local of_record, of_lease = byte(lease, 17, 18)
+    if of_lease < 2 and band(of_record, UNIQUE + PARENT + KEEP) == 0 then
+      local whose = sub(lease, 27)
+      e = indexes[whose]
+      if e == nil then e = index_for(whose) end
     end
-    left[#left + 1] = id
-    freed[#freed + 1] = id
-    ended(COMPLETED, tenant, id)
-    put('m', id, plain_head .. sub(lease, 1, 16) .. plain_event .. sub(lease, 9, 16) .. plain_tail)
+  end
+  if e then
+    local n = #e
+    e[n + 1], e[n + 2] = now_text, id
+    plain = plain + 1
+    left[plain + 2], freed[plain + 2] = id, id
+    put('m', id, plain_head .. sub(lease, 1, 16) .. plain_tail)
     local output = ARGV[first[i]]
     if output ~= '' then put('o', id, output) end
-    leases[i] = nil
     reply[i] = COMPLETED
+    if watch > now then tell(id) end
   else
     rest[#rest + 1] = id
     rest_at[#rest_at + 1] = i
   end
 end
-for name, e in pairs(endings) do count(sub(name, 3), RUNNING, 1 - #e / 2) end
-if #ids > #rest then
-  held_less[worker] = #ids - #rest
+if plain > 0 then
+  count('', COMPLETED, plain)
+  held_less[worker] = plain
   if cap then wake() end
 end
 

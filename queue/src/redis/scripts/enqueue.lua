@@ -15,14 +15,16 @@
 -- @include wait
 local DUE, EXP, UNIQ, MERGED, MERGED_AT = P .. 'due', P .. 'exp', P .. 'uniq', P .. 'merged', P .. 'mergedat'
 local n, ids, reply = #ARGV / 3, {}, {}
-for i = 1, n do ids[i] = sub(ARGV[3 * i - 2], 1, 14) end
+for i = 1, n do
+  local arg = ARGV[3 * i - 2]
+  ids[i] = #arg == 14 and arg or sub(arg, 1, 14)
+end
 local stored = fetch(group(ids), 'j')
 guard({DUE, EXP, UNIQ, MERGED, MERGED_AT, P .. 'lease', COUNTS})
 call('ZCARD', DUE)
 seq = math.max(seq, (now - EPOCH) * STEP)
 local first_due
 local function due_of(arg)
-  if #arg == 14 then return nil end
   local at = unpick('>I8', arg, 16)
   if sub(arg, 15, 15) == 'i' then at = at + now end
   return at > now and at or nil
@@ -97,8 +99,10 @@ local function taken(id, r, at)
   later({'ZADD', MERGED_AT, now, id})
   return char(replace(holder, old, m, r, at)) .. holder
 end
+local plain = 0
 for i = 1, n do
-  local id, blob, at = ids[i], ARGV[3 * i], due_of(ARGV[3 * i - 2])
+  local id, blob, arg = ids[i], ARGV[3 * i], ARGV[3 * i - 2]
+  local at = #arg > 14 and due_of(arg) or nil
   local old = stored[i]
   if old then
     local state = #old == 1 and byte(old) or state_of(id, fetch(group({id}), 'm')[1])
@@ -108,10 +112,8 @@ for i = 1, n do
     if band(flags, UNIQUE + EXPIRES + WAIT) == 0 and not at then
       -- The plain job: nothing is parsed.
       put('j', id, pack('>I7I3', seq, 0) .. blob)
-      local lane = ARGV[3 * i - 1]
-      count(tenant_of(lane), READY, 1)
-      enter(lane, id, (9 - priority) * CLASS + seq)
-      wake()
+      enter(ARGV[3 * i - 1], id, (9 - priority) * CLASS + seq)
+      plain = plain + 1
       reply[i] = READY
       seq = seq + 1
     else
@@ -147,6 +149,10 @@ for i = 1, n do
       end
     end
   end
+end
+if plain > 0 then
+  count('', READY, plain)
+  wake()
 end
 place()
 plan_puts()

@@ -23,6 +23,7 @@ for i = 4, #ARGV, 2 do
 end
 guard({RUN, LEASE, HELD, SUSRUN, COUNTS, SUSPECTS})
 look(lease_ms)
+local stop = string.format('%.0f', now + lease_ms)
 call('ZCARD', RUN)
 local lost, asked, misses, miss_at, held, longer = {}, {}, {}, {}, 0, {'ZADD', RUN, 'XX'}
 if #ids > 0 then
@@ -30,7 +31,7 @@ if #ids > 0 then
   for i = 1, #ids do
     local lease = leases[i]
     if lease and sub(lease, 1, 8) == tokens[i] then
-      longer[#longer + 1] = now + lease_ms
+      longer[#longer + 1] = stop
       longer[#longer + 1] = ids[i]
       if band(byte(lease, 18), CANCEL_ASKED) > 0 then asked[#asked + 1] = ids[i] end
       if worker_of(lease) == worker then held = held + 1 end
@@ -55,7 +56,7 @@ if tonumber(call('HGET', HELD, worker) or 0) ~= held then
   local lease_of = {}
   for i = 1, #all, 2 do
     local lease = all[i + 1]
-    if worker_of(lease) == worker then
+    if all[i] ~= '' and worker_of(lease) == worker then
       mine = mine + 1
       if not listed[all[i]] and unpick('>I8', lease, 19) <= settled and #orphans < 500 then
         orphans[#orphans + 1] = all[i]

@@ -2,7 +2,8 @@
 -- lease: gives a worker jobs that may run now. What is due is promoted first. Tenants take turns of a quantum by virtual
 -- time, and so do a tenant's lanes; commands are per batch, per tenant and per lane, never per job.
 -- KEYS 1 meta · ARGV 1 how many · 2 lease ms · 3 worker · 4 call · 5 the server's run id · 6.. the worker's kinds
--- Returns next due ms, -1 nothing, -2 expired jobs have to be ended first · 0 new, 1 repeated · then for each job: id, token and start (16 bytes), record, mutable part.
+-- Returns next due ms, -1 nothing, -2 expired jobs have to be ended first · ids, 14 bytes each · for each a token and its
+-- start, 16 bytes · records · pairs of place and mutable part, for those that have one.
 -- @include base
 -- @include meta
 -- @include clock
@@ -23,25 +24,32 @@ guard({RUN, LEASE, HELD, SUSRUN, CALLS, WAITS, EXP, DUE, LANES, RING, DEBT, PARK
 -- The same call again: the same leases, as far as they are still held.
 local last = call('HGET', CALLS, worker)
 if last and number <= unpick('>I8', last) then
-  local reply, held = {-1, 1}, {}
-  if number < unpick('>I8', last) then return reply end
-  for at = 25, #last, 14 do held[#held + 1] = sub(last, at, at + 13) end
-  local base = unpick('>I8', last, 17)
-  if #held == 0 then return reply end
-  local leases, groups = call('HMGET', LEASE, unpack(held)), group(held)
-  local records, ms = fetch(groups, 'j'), fetch(groups, 'm')
+  local held, ids, grants, known = {}, {}, {}, {}
+  if number == unpick('>I8', last) then
+    for at = 25, #last, 14 do held[#held + 1] = sub(last, at, at + 13) end
+  end
+  if #held == 0 then return {-1, '', '', {}, {}} end
+  local base, leases = unpick('>I8', last, 17), call('HMGET', LEASE, unpack(held))
   for i = 1, #held do
     if leases[i] and unpick('>I8', leases[i]) == base + i then
-      local k = #reply
-      reply[k + 1], reply[k + 2], reply[k + 3], reply[k + 4] = held[i], sub(leases[i], 1, 16), records[i], ms[i]
+      ids[#ids + 1] = held[i]
+      grants[#grants + 1] = sub(leases[i], 1, 16)
     end
   end
-  return reply
+  local order = group(ids)
+  local ms = fetch(order, 'm')
+  for i = 1, #ids do
+    if ms[i] then
+      known[#known + 1] = i
+      known[#known + 1] = ms[i]
+    end
+  end
+  return {-1, table.concat(ids), table.concat(grants), #ids > 0 and fetch(order, 'j') or {}, known}
 end
 
 -- Jobs that have expired must not start: the caller has them ended first.
 local stale = call('ZRANGE', EXP, 0, 0, 'WITHSCORES')
-if stale[2] and tonumber(stale[2]) <= now then return {-2, 0} end
+if stale[2] and tonumber(stale[2]) <= now then return {-2} end
 look(lease_ms)
 for kind in pairs(mine) do unpark(kind) end
 local head = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
@@ -52,7 +60,7 @@ end
 
 local paused = pause and (pause == '' or tonumber(pause) > now)
 local room = want
-if cap then room = math.min(room, cap - call('ZCARD', RUN)) end
+if cap then room = math.min(room, cap - call('ZCARD', RUN) + 1) end
 if paused then room = 0 end
 
 -- A kind is mine, another live worker's, or nobody's: then its lanes are parked.
@@ -75,7 +83,7 @@ local function verdict(kind)
   return v
 end
 
-local picks, lanes, dropped, more = {}, {}, {}, false
+local pick_ids, pick_lanes, lanes, dropped, more = {}, {}, {}, {}, false
 local emptied, ringless, owed = {'HDEL', LANES}, {'ZREM', RING}, {'ZADD', DEBT}
 local function drop_tenant(t)
   emptied[#emptied + 1] = t.name
@@ -92,8 +100,15 @@ local function drop_lane(t, lane)
     if t.dropped == t.total then drop_tenant(t) end
   end
 end
+local rests = {}
 local function usable(t, lane)
-  local v = verdict(kind_of(lane))
+  -- Without its tenant: the same text for many lanes.
+  local rest = sub(lane, #t.name + 2)
+  local v = rests[rest]
+  if not v then
+    v = verdict(kind_of(lane))
+    rests[rest] = v
+  end
   if v == 'nobody' then
     later({'ZADD', P .. 'parked:kind:' .. kind_of(lane), 'NX', 0, lane})
     drop_lane(t, lane)
@@ -110,7 +125,10 @@ local function lanes_of(t, only)
   t.lanes = {}
   if only ~= '*' then
     t.single = true
-    if usable(t, only) then t.lanes[1] = lane_at(t, only, 0) end
+    if usable(t, only) then
+      t.only = lane_at(t, only, 0)
+      t.lanes[1] = t.only
+    end
     return
   end
   t.key = P .. 't:' .. t.name
@@ -138,9 +156,11 @@ local function look_at(t, n)
     local q = #t.lanes == 1 and n or math.min(QUANTUM, n)
     guard({l.key})
     local ids = call('ZRANGE', l.key, l.seen, l.seen + q - 1)
-    for i = 1, #ids do
-      t.ids[#t.ids + 1] = ids[i]
-      t.from[#t.from + 1] = l
+    if t.only and l.seen == 0 then
+      t.ids = ids
+    else
+      local has, from, k = t.ids, t.from, #t.ids
+      for i = 1, #ids do has[k + i], from[k + i] = ids[i], l end
     end
     l.seen, l.vt, n = l.seen + #ids, l.vt + #ids, n - #ids
     if #ids < q then
@@ -152,6 +172,11 @@ end
 
 -- The window: the tenants with the lowest virtual times, kept sorted; `frontier` is the highest that was read.
 local pool, read_to, ring_seen, frontier = {}, 0, false, 0
+local function seat(t)
+  local at = #pool + 1
+  while at > 1 and pool[at - 1].vt > t.vt do at = at - 1 end
+  table.insert(pool, at, t)
+end
 local function widen()
   local size = math.min(256, math.max(16, math.ceil(room / QUANTUM) + 8))
   local some = call('ZRANGE', RING, read_to, read_to + size - 1, 'WITHSCORES')
@@ -166,13 +191,8 @@ local function widen()
     t.start = t.vt
     frontier = t.vt
     if only[i] then lanes_of(t, only[i]) else t.lanes = {}; ringless[#ringless + 1] = t.name end
-    if #t.lanes > 0 then pool[#pool + 1] = t end
+    if #t.lanes > 0 then seat(t) end
   end
-end
-local function seat(t)
-  local at = #pool + 1
-  while at > 1 and pool[at - 1].vt > t.vt do at = at - 1 end
-  table.insert(pool, at, t)
 end
 
 -- A suspect runs alone among its kind in a worker: at most one, so that it drags no other suspect over its limit.
@@ -193,14 +213,14 @@ end
 
 local wanted, tenants = room, {}
 while wanted > 0 do
-  local turns, asked, count_asked = {}, {}, 0
+  local turns, quanta, asked, count_asked = {}, {}, {}, 0
   while count_asked < wanted do
     while not ring_seen and (#pool == 0 or pool[1].vt > frontier) do widen() end
     local t = table.remove(pool, 1)
     if not t then break end
     -- Nobody else is left: no turns are needed.
     local q = #pool == 0 and ring_seen and wanted - count_asked or math.min(QUANTUM, wanted - count_asked)
-    turns[#turns + 1] = {t, q}
+    turns[#turns + 1], quanta[#turns + 1] = t, q
     if not t.asked then
       t.asked = 0
       asked[#asked + 1] = t
@@ -219,14 +239,12 @@ while wanted > 0 do
     t.short = #t.ids - before < t.asked
     t.asked = nil
   end
-  for _, turn in ipairs(turns) do
-    local t = turn[1]
-    for _ = 1, turn[2] do
-      if t.used == #t.ids then break end
-      t.used = t.used + 1
-      picks[#picks + 1] = {t.ids[t.used], t.from[t.used], t}
-      wanted = wanted - 1
-    end
+  for turn = 1, #turns do
+    local t, k = turns[turn], #pick_ids
+    local used, has, from, only = t.used, t.ids, t.from, t.only
+    local n = math.min(quanta[turn], #has - used)
+    for i = 1, n do pick_ids[k + i], pick_lanes[k + i] = has[used + i], only or from[used + i] end
+    t.used, wanted = used + n, wanted - n
   end
   -- Whoever had less than its turns is out; the others' virtual time is what they got.
   local still = {}
@@ -239,24 +257,27 @@ while wanted > 0 do
 end
 
 -- Records, in the order of the turns, until the reply is full; what does not fit stays where it is.
-local ids, kept, size = {}, {}, 0
-if suspect then picks[#picks + 1] = {suspect.id, nil, nil} end
-local records, ms = {}, {}
-for from = 1, #picks, 100 do
+local suspect_at = 0
+if suspect then
+  suspect_at = #pick_ids + 1
+  pick_ids[suspect_at] = suspect.id
+end
+local records, ms, kept, size = {}, {}, 0, 0
+for from = 1, #pick_ids, 128 do
   local some = {}
-  for i = from, math.min(from + 99, #picks) do some[#some + 1] = picks[i][1] end
-  local groups = group(some)
-  local r, m = fetch(groups, 'j'), fetch(groups, 'm')
+  for i = from, math.min(from + 127, #pick_ids) do some[i - from + 1] = pick_ids[i] end
+  local order = group(some)
+  local r, m = fetch(order, 'j'), fetch(order, 'm')
   for i = 1, #some do
-    records[from + i - 1], ms[from + i - 1] = r[i], m[i]
     size = size + (r[i] and #r[i] or 0)
-    if size > REPLY_MAX and #kept > 0 then break end
-    kept[#kept + 1] = from + i - 1
+    if size > REPLY_MAX and kept > 0 then
+      more = true
+      break
+    end
+    kept = kept + 1
+    records[kept], ms[kept] = r[i], m[i]
   end
-  if size > REPLY_MAX then
-    more = true
-    break
-  end
+  if more and size > REPLY_MAX then break end
 end
 
 -- Another server than the last time (a replica, a restored one): what the old one gave out last may not have arrived here,
@@ -264,42 +285,53 @@ end
 local base = math.max(tok, us)
 if server and server ~= ARGV[5] then base = base + 3600000000 end
 local run, held = {'ZADD', RUN}, {'HSET', LEASE}
-local reply, given = {-1, 0}, {}
+local reply, given, grants, told, known = {-1, '', '', {}, {}}, {}, {}, {}, {}
 local start, tail = pack('>I8', now), pack('>I8', number) .. char(#worker) .. worker
-local stop, first, unexpired = now + lease_ms, base, {'ZREM', EXP}
+local stop, first, unexpired, n = string.format('%.0f', now + lease_ms), base, {'ZREM', EXP}, 0
 local function free_until_started(id, r)
   local holder = call('HGET', P .. 'uniq', r.unique)
   if r.unique_mode == UNTIL_STARTED and holder and sub(holder, 1, 14) == id then later({'HDEL', P .. 'uniq', r.unique}) end
 end
-for _, k in ipairs(kept) do
-  local id, l, t, record, m = picks[k][1], picks[k][2], picks[k][3], records[k], ms[k]
+for k = 1, kept do
+  local id, l, record, m = pick_ids[k], pick_lanes[k], records[k], ms[k]
   if l then
     l.taken = l.taken + 1
+    local t = l.tenant
+    local tag = t.start + t.charged
     t.charged = t.charged + 1
-    vt = math.max(vt, t.start + t.charged - 1)
+    if tag > vt then vt = tag end
   end
   if record then
-    local flags, tenant = byte(record, 12), t and t.name or suspect.tenant
-    base = base + 1
-    local grant = pack('>I8', base) .. start
-    run[#run + 1] = stop
-    run[#run + 1] = id
-    held[#held + 1] = id
-    held[#held + 1] = grant .. char(flags, (m and 4 or 0) + (l and 0 or 2)) .. tail .. (l and l.name or suspect.lane)
-    given[#given + 1] = id
-    count(tenant, READY, -1)
-    count(tenant, RUNNING, 1)
-    tell(id)
+    local flags, own = byte(record, 12), 0
+    n = n + 1
+    local grant = pack('>I8', base + n) .. start
+    if m then
+      own = 4
+      known[#known + 1] = n
+      known[#known + 1] = m
+    end
     if not l then
+      own = own + 2
+      l = {tail = tail .. suspect.lane}
       later({'ZREM', SUSPECTS, id})
       later({'HSET', SUSRUN, worker, id})
+    elseif not l.tail then
+      l.tail = tail .. l.name
     end
-    if band(flags, EXPIRES) > 0 then unexpired[#unexpired + 1] = id end
-    if band(flags, UNIQUE) > 0 then free_until_started(id, parse(record)) end
-    local n = #reply
-    reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, grant, record, m
+    run[2 * n + 1], run[2 * n + 2] = stop, id
+    held[2 * n + 1], held[2 * n + 2] = id, grant .. char(flags, own) .. l.tail
+    given[n], grants[n], told[n] = id, grant, record
+    if flags > 0 then
+      if band(flags, EXPIRES) > 0 then unexpired[#unexpired + 1] = id end
+      if band(flags, UNIQUE) > 0 then free_until_started(id, parse(record)) end
+    end
+    if watch > now then tell(id) end
+  elseif not l then
+    later({'ZREM', SUSPECTS, id})
   end
 end
+base = base + n
+count('', READY, -n)
 
 -- Lanes and tenants go on at what they were charged; those that are empty leave, and a tenant's debt stays known.
 local charge = {'ZADD', RING, 'XX'}
@@ -334,7 +366,8 @@ if #given > 0 then
   later(held)
   if #unexpired > 2 then later(unexpired) end
   later({'HINCRBY', HELD, worker, #given})
-  later({'HSET', CALLS, worker, pack('>I8I8I8', number, now, first) .. table.concat(given)})
+  reply[2], reply[3], reply[4], reply[5] = table.concat(given), table.concat(grants), told, known
+  later({'HSET', CALLS, worker, pack('>I8I8I8', number, now, first) .. reply[2]})
   change('tok', base)
   if server ~= ARGV[5] then change('server', ARGV[5]) end
   change('vt', vt)

@@ -7,6 +7,7 @@
 --   tenants: 2 state → the tenants that have ended jobs in that state
 --   ended: 2 state, 3 ended at most at, 4 how many, tenants → ids and when they ended, newest first for each tenant
 -- @include base
+-- @include standing
 local what = ARGV[1]
 if what == 'lane' then
   guard({P .. 'l:' .. ARGV[2]})
@@ -28,30 +29,8 @@ elseif what == 'ended' then
   end
   return found
 elseif what == 'lanes' then
-  local found, tenant = {}, ARGV[2]
-  local function add(name, only)
-    if only == '*' then
-      guard({P .. 't:' .. name})
-      for _, lane in ipairs(call('ZRANGE', P .. 't:' .. name, 0, -1)) do found[#found + 1] = lane end
-    elseif only then
-      found[#found + 1] = only
-    end
-  end
-  guard({P .. 'lanes', P .. 'parked'})
-  if tenant ~= '' then
-    add(tenant, call('HGET', P .. 'lanes', tenant))
-  else
-    local all = call('HGETALL', P .. 'lanes')
-    for i = 1, #all, 2 do add(all[i], all[i + 1]) end
-  end
-  for _, kind in ipairs(call('HKEYS', P .. 'parked')) do
-    local key = P .. 'parked:kind:' .. kind
-    guard({key})
-    for _, lane in ipairs(call('ZRANGE', key, 0, -1)) do
-      if tenant == '' or sub(lane, 1, #tenant + 1) == tenant .. '/' then found[#found + 1] = lane end
-    end
-  end
-  return found
+  return standing(ARGV[2])
 end
 guard({P .. what})
+-- The entry that `open` made stands behind all others.
 return call('ZRANGE', P .. what, ARGV[2], ARGV[2] + ARGV[3] - 1)

@@ -4,12 +4,38 @@
 -- reason · by whom · cap · late writes refused · age of the oldest ready job in ms or -1.
 -- @include base
 -- @include record
+-- @include buckets
+-- @include standing
 local tenant, fields, reply = ARGV[1], {}, {}
 for state = 1, 8 do fields[state] = tenant == '' and state or state .. '/' .. tenant end
-guard({P .. 'counts', P .. 'lanes', P .. 'run', P .. 'ring'})
+guard({P .. 'counts', P .. 'lanes', P .. 'run', P .. 'ring', P .. 'lease', P .. 'suspects'})
 local counts = call('HMGET', P .. 'counts', unpack(fields))
 for state = 1, 8 do reply[state] = math.max(0, tonumber(counts[state] or 0)) end
-if tenant == '' then reply[RUNNING] = call('ZCARD', P .. 'run') end
+reply[RUNNING] = math.max(0, call('ZCARD', P .. 'run') - 1)
+if tenant ~= '' then
+  -- What has an index by tenant is counted there.
+  local running, ready, own = 0, 0, tenant .. '/'
+  for _, lease in ipairs(call('HVALS', P .. 'lease')) do
+    local at = 28 + byte(lease, 27)
+    if byte(lease) == 0 and sub(lease, at, at + #own - 1) == own then running = running + 1 end
+  end
+  for _, lane in ipairs(standing(tenant)) do
+    guard({P .. 'l:' .. lane})
+    ready = ready + call('ZCARD', P .. 'l:' .. lane)
+  end
+  local suspects = call('ZRANGE', P .. 'suspects', 0, 999)
+  if #suspects > 0 then
+    local records = fetch(group(suspects), 'j')
+    for i = 1, #suspects do
+      if records[i] and parse(records[i]).tenant == tenant then ready = ready + 1 end
+    end
+  end
+  reply[RUNNING], reply[READY] = running, ready
+  for state = COMPLETED, DEAD do
+    guard({P .. 'e:' .. state .. ':' .. tenant})
+    reply[state] = call('ZCARD', P .. 'e:' .. state .. ':' .. tenant)
+  end
+end
 local rule = call('HMGET', META, 'pause', 'pause_reason', 'pause_by', 'cap', 'lost')
 if rule[1] and rule[1] ~= '' and tonumber(rule[1]) <= now then rule[1] = false end
 reply[9], reply[10], reply[11], reply[12], reply[13] = rule[1], rule[2], rule[3], rule[4], rule[5]

@@ -22,6 +22,7 @@
 -- @include expire
 -- @include timeout
 -- @include reap
+-- @include standing
 -- @include sweep
 local lease_ms, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
 guard({DUE, RUN, LEASE, HELD, SUSRUN, SUSPECTS, EXP, P .. 'waiting', COUNTS, OUTBOX})

@@ -9,6 +9,8 @@ local SCHEDULED, READY, RUNNING, RETRYING, WAITING, COMPLETED, CANCELLED, DEAD =
 local time = call('TIME')
 local us = time[1] * 1000000 + time[2]
 local now = floor(us / 1000)
+-- Numbers cost a conversion each time they are passed on; this one is passed on once for each job.
+local now_text = string.format('%.0f', now)
 local plan, planned, sends = {}, 0, {}
 local function later(command)
   planned = planned + 1

@@ -13,16 +13,22 @@ local function bucket(id)
 end
 local function group(ids)
   local groups, order = {}, {}
+  local last, g
   for i = 1, #ids do
-    local name = bucket(ids[i])
-    local g = groups[name]
-    if not g then
-      g = {name = name, fields = {}, at = {}}
-      groups[name] = g
-      order[#order + 1] = g
+    local id = ids[i]
+    local head = sub(id, 1, 5)
+    if head ~= last then
+      last = head
+      local name = bucket(id)
+      g = groups[name]
+      if not g then
+        g = {name = name, fields = {}, at = {}, n = 0}
+        groups[name] = g
+        order[#order + 1] = g
+      end
     end
-    g.fields[#g.fields + 1] = sub(ids[i], 5)
-    g.at[#g.at + 1] = i
+    local n = g.n + 1
+    g.n, g.fields[n], g.at[n] = n, sub(id, 5), i
   end
   return order
 end
@@ -34,26 +40,34 @@ local function fetch(order, what)
   for i = 1, #order do
     local g = order[i]
     local values = call('HMGET', keys[i], unpack(g.fields))
-    for k = 1, #values do found[g.at[k]] = values[k] end
+    if #order == 1 then return values end
+    local at = g.at
+    for k = 1, g.n do found[at[k]] = values[k] end
   end
   return found
 end
 local puts = {}
+local put_for = {j = {}, m = {}, o = {}}
 local function put(what, id, value)
-  local key = P .. what .. ':' .. bucket(id)
-  local p = puts[key]
+  local heads, head = put_for[what], sub(id, 1, 5)
+  local p = heads[head]
   if not p then
-    guard({key})
-    call('HLEN', key)
-    p = {'HSET', key}
-    puts[key] = p
+    local key = P .. what .. ':' .. bucket(id)
+    p = puts[key]
+    if not p then
+      guard({key})
+      call('HLEN', key)
+      p = {'HSET', key}
+      puts[key] = p
+    end
+    heads[head] = p
   end
   p[#p + 1] = sub(id, 5)
   p[#p + 1] = value
 end
 local function plan_puts()
   for _, p in pairs(puts) do later(p) end
-  puts = {}
+  puts, put_for = {}, {j = {}, m = {}, o = {}}
 end
 local hexes = {}
 local function hex(id)

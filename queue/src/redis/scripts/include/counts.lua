@@ -1,24 +1,22 @@
--- counts: jobs per state, of the queue (field `state`) and of each tenant (`state/tenant`). Derived: a tick recounts them.
--- Needs base.
+-- counts: jobs per state (field `state`); of each tenant (`state/tenant`) only where no index of its own tells it: Scheduled,
+-- Retrying and Waiting. Derived: a tick recounts them. Needs base.
 local COUNTS = P .. 'counts'
-local deltas = {}
+local totals, deltas = {}, {}
 local function count(tenant, state, by)
-  local of = deltas[state]
-  if not of then
-    of = {}
-    deltas[state] = of
+  totals[state] = (totals[state] or 0) + by
+  if state == SCHEDULED or state == RETRYING or state == WAITING then
+    local name = state .. '/' .. tenant
+    deltas[name] = (deltas[name] or 0) + by
   end
-  of[tenant] = (of[tenant] or 0) + by
 end
 local function plan_counts()
   call('HLEN', COUNTS)
-  for state, tenants in pairs(deltas) do
-    local sum = 0
-    for tenant, by in pairs(tenants) do
-      if by ~= 0 then later({'HINCRBY', COUNTS, state .. '/' .. tenant, by}) end
-      sum = sum + by
-    end
-    if sum ~= 0 then later({'HINCRBY', COUNTS, state, sum}) end
+  for state, by in pairs(totals) do
+    -- Running jobs are counted by their leases.
+    if by ~= 0 and state ~= RUNNING then later({'HINCRBY', COUNTS, state, by}) end
   end
-  deltas = {}
+  for name, by in pairs(deltas) do
+    if by ~= 0 then later({'HINCRBY', COUNTS, name, by}) end
+  end
+  totals, deltas = {}, {}
 end

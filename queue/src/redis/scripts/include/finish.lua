@@ -5,7 +5,7 @@ local ENDED, UNIQ, GROUPS, OUTBOX, KEPT, EXP = P .. 'ended', P .. 'uniq', P .. '
 local endings, index, sample = {}, {'ZADD', ENDED, 'NX'}, {}
 local told = false
 -- The index of ended jobs by tenant and state, and the index of those indexes by their oldest entry.
-local function ended(state, tenant, id)
+local function ended_in(state, tenant)
   local name = state .. ':' .. tenant
   local e = endings[name]
   if not e then
@@ -14,10 +14,14 @@ local function ended(state, tenant, id)
     call('ZCARD', key)
     e = {'ZADD', key}
     endings[name] = e
-    index[#index + 1] = now
+    index[#index + 1] = now_text
     index[#index + 1] = name
   end
-  e[#e + 1] = now
+  return e
+end
+local function ended(state, tenant, id)
+  local e = ended_in(state, tenant)
+  e[#e + 1] = now_text
   e[#e + 1] = id
   count(tenant, state, 1)
   tell(id)

@@ -1,5 +1,7 @@
 -- mutable: what has become of a job once it has run, been cancelled or moved by hand: 40 bytes of head, then its events,
--- each with its length before it (mutable.rs reads it). Needs base.
+-- each with its length before it (mutable.rs reads it). The only event of a first attempt that ended well is told by the head:
+-- OWN_END and the worker stand for it. Needs base.
+local OWN_END = '\0\0'
 local NEVER = '\0\0\0\0\0\0\0\0'
 local HEAD = '>BBBBHHHI4BI8B'
 local EVENT = {completed = 1, retried = 2, died = 3, snoozed = 4, gated = 5, released = 6, crashed = 7, waited = 8, woken = 9,
@@ -23,6 +25,7 @@ local function shorten(events)
   local parts, at = {}, 1
   while at <= #events do
     local n = unpick('>H', events, at)
+    if n == 0 then n = #events end
     parts[#parts + 1] = sub(events, at, at + 1 + n)
     at = at + 2 + n
   end

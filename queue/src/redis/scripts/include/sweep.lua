@@ -1,9 +1,9 @@
 -- sweep: what a tick puts in order beside the jobs: leases after the clock went back, keys of time that has passed, and
--- once a minute the derived counts. Needs leaving, finish, lanes.
+-- once a minute the derived counts. Needs leaving, finish, lanes, standing.
 local CALLS_KEY = P .. 'calls'
 local RECOUNT_MS, SOME, MERGED_MAX = 60000, 2000, 5000
 local function clamp(lease_ms)
-  local far = call('ZRANGEBYSCORE', RUN, '(' .. string.format('%.0f', now + lease_ms), '+inf', 'LIMIT', 0, SOME)
+  local far = call('ZRANGEBYSCORE', RUN, '(' .. string.format('%.0f', now + lease_ms), '(+inf', 'LIMIT', 0, SOME)
   local nearer = {'ZADD', RUN, 'XX'}
   for i = 1, #far do
     nearer[#nearer + 1] = now + lease_ms
@@ -57,23 +57,29 @@ local function forget()
   end
 end
 local function recount()
-  local leases, tenants, workers = call('HVALS', LEASE), {}, {}
-  for i = 1, #leases do
-    local tenant, worker = tenant_of(lane_of(leases[i])), worker_of(leases[i])
-    tenants[tenant] = (tenants[tenant] or 0) + 1
-    workers[worker] = (workers[worker] or 0) + 1
+  local workers, names = {}, standing('')
+  local all = call('HGETALL', LEASE)
+  for i = 1, #all, 2 do
+    if all[i] ~= '' then
+      local worker = worker_of(all[i + 1])
+      workers[worker] = (workers[worker] or 0) + 1
+    end
   end
+  for worker, n in pairs(workers) do later({'HSET', HELD, worker, n}) end
+  local totals_now = {'HSET', COUNTS, WAITING, call('ZCARD', P .. 'waiting')}
+  if #names <= SOME then
+    local ready_now = call('ZCARD', SUSPECTS)
+    for _, lane in ipairs(names) do
+      guard({P .. 'l:' .. lane})
+      ready_now = ready_now + call('ZCARD', P .. 'l:' .. lane)
+    end
+    totals_now[5], totals_now[6] = READY, ready_now
+  end
+  later(totals_now)
   local stored = call('HGETALL', COUNTS)
   for i = 1, #stored, 2 do
-    local tenant = string.match(stored[i], '^3/(.+)')
-    if tenant and not tenants[tenant] then tenants[tenant] = 0 end
-    if stored[i + 1] == '0' then later({'HDEL', COUNTS, stored[i]}) end
+    if stored[i + 1] == '0' and #stored[i] > 1 then later({'HDEL', COUNTS, stored[i]}) end
   end
-  for tenant, n in pairs(tenants) do
-    later(n > 0 and {'HSET', COUNTS, RUNNING .. '/' .. tenant, n} or {'HDEL', COUNTS, RUNNING .. '/' .. tenant})
-  end
-  later({'HSET', COUNTS, RUNNING, #leases})
-  for worker, n in pairs(workers) do later({'HSET', HELD, worker, n}) end
 end
 local function sweep(limit)
   prune(limit)
