@@ -14,7 +14,7 @@ use axum::{Json, extract::State};
 use futures::future::try_join_all;
 use longshore_base::{Code, Name, Scope};
 use longshore_jobs::FieldFault;
-use longshore_queue::{BrokerError, Pause, QueueStats, Rule};
+use longshore_queue::{BrokerError, Pause, QueueStats, RuleChange, RuleScope};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ pub(crate) async fn pause(
     if until.is_some_and(|until| until <= api.clock.now()) {
         return Err(Problem::fault("/until", "the time has passed", "a time to come, or nothing"));
     }
-    rule(&api, &queue, Rule::Pause(Pause { until, reason: body.reason, by: Some(caller.name.to_string()) })).await
+    rule(&api, &queue, RuleChange::Pause(Pause { until, reason: body.reason, by: Some(caller.name.to_string()) })).await
 }
 
 /// Resume a queue
@@ -81,7 +81,7 @@ pub(crate) async fn resume(
     _: NoParams,
     _: Body<Nothing>,
 ) -> Result<Json<QueueView>, Problem> {
-    rule(&api, &queue, Rule::Resume).await
+    rule(&api, &queue, RuleChange::Resume).await
 }
 
 /// Scale a queue
@@ -103,14 +103,14 @@ pub(crate) async fn scale(
         faults.push(FieldFault::new("/slots", "the field is missing", "0..=100000, or null for no cap"));
     }
     match body.slots {
-        Some(slots) if faults.is_empty() => rule(&api, &queue, Rule::Scale(slots)).await,
+        Some(slots) if faults.is_empty() => rule(&api, &queue, RuleChange::Scale(slots)).await,
         _ => Err(Problem::faults(faults)),
     }
 }
 
-async fn rule(api: &Api, queue: &Name, rule: Rule) -> Result<Json<QueueView>, Problem> {
+async fn rule(api: &Api, queue: &Name, change: RuleChange) -> Result<Json<QueueView>, Problem> {
     let deadline = api.deadline();
-    api.call(deadline, Repeat::Write, || api.broker.rule(queue, rule.clone())).await?;
+    api.call(deadline, Repeat::Write, || api.broker.rule(queue, &RuleScope::Queue, change.clone(), None)).await?;
     Ok(Json(stats(api, &Scope::All, queue, deadline).await?.into()))
 }
 

@@ -63,8 +63,10 @@ pub struct Ack {
     pub id: JobId,
     /// Under which token.
     pub token: Token,
-    /// How long the handler ran, by the worker's clock.
+    /// How long the handler ran, by the worker's clock. Corrects what the start was charged with.
     pub ran: Duration,
+    /// Units of the tenant's budget that the attempt used, where it knows; None: what it last noted, else the estimate.
+    pub used: Option<u64>,
     /// How it ended.
     pub outcome: Outcome,
 }
@@ -96,7 +98,7 @@ pub enum Outcome {
         /// By the server's clock.
         after: Duration,
     },
-    /// The job's (tenant, key) should rest. Until the lanes carry gates, the job alone rests, as with Snooze.
+    /// Closes the job's (tenant, key) for a time; the job is Ready again, and no counter moves but the runs, which runs_max bounds.
     Gate {
         /// How long.
         after: Duration,

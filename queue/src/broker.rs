@@ -4,8 +4,9 @@
 //! Batches are per item, not atomic; a refused item leaves everything as it was.
 
 use crate::{
-    Ack, Acked, BeatReply, BrokerError, Command, Delivered, Delivery, Due, ExtendReply, Group, Health, Held, Home, Inbox, Job, JobId, Json,
-    KindRecord, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Priority, QueueStats, Rule, Saves, State, TickReport, Token, WorkerReport,
+    Ack, Acked, BeatReply, BrokerError, Command, Delivered, Delivery, Due, Explanation, ExtendReply, Group, Health, Held, Home, Inbox, Job,
+    JobId, Json, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Priority, QueueStats, ResourceChange,
+    ResourceState, RuleChange, RuleScope, Saves, ScopeState, State, TickReport, Token, WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Millis, Name, Scope};
@@ -25,7 +26,8 @@ pub trait Broker: Send + Sync + Debug + 'static {
     /// Puts jobs into their queues. An id that is there already answers its job with `duplicate`.
     async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<Vec<Result<Enqueued>>>;
 
-    /// Leases what may run now, after promoting what is due. Tenants take turns; inside a tenant's lane priority, then order of enqueue.
+    /// Leases what may run now, after promoting what is due. Tenants share the slots' time by weight; inside a tenant lanes by (priority of
+    /// the head, virtual time), inside a lane priority, then order of enqueue. What a rule holds back is passed over.
     async fn lease(&self, request: &LeaseRequest) -> Result<LeaseReply>;
 
     /// Lengthens the leases in `held` to now + `lease`. Leases of this worker in this queue that were granted by a call up to
@@ -90,8 +92,25 @@ pub trait Broker: Send + Sync + Debug + 'static {
     /// Every kind record.
     async fn kinds(&self) -> Result<Vec<KindRecord>>;
 
-    /// Changes a queue's rule; holds from the next lease, and over restarts.
-    async fn rule(&self, queue: &Name, rule: Rule) -> Result<()>;
+    /// Changes the rules of a scope; holds from the next lease, and over restarts. `expected`: the revision that the change was made from;
+    /// another one is a Conflict ([`longshore_base::Code::RevisionMismatch`]) and changes nothing. Values are checked before, by the API.
+    async fn rule(&self, queue: &Name, scope: &RuleScope, change: RuleChange, expected: Option<u64>) -> Result<ScopeState>;
+
+    /// The rules of a scope, and how it stands.
+    async fn rules(&self, queue: &Name, scope: &RuleScope) -> Result<ScopeState>;
+
+    /// Lanes that have something ready or running, at most `limit` (1..=1000), by tenant, kind and key.
+    async fn lanes(&self, scope: &Scope, queue: &Name, limit: usize) -> Result<Vec<LaneView>>;
+
+    /// Every reason that keeps a job from running, by the same rules as the lease.
+    async fn explain(&self, scope: &Scope, id: JobId) -> Result<Explanation>;
+
+    /// Changes an outside quota. `expected` as for [`Self::rule`]. A change other than Put of one that does not exist is
+    /// [`BrokerError::NotFound`].
+    async fn resource(&self, name: &Name, change: ResourceChange, expected: Option<u64>) -> Result<ResourceState>;
+
+    /// Every outside quota, by name.
+    async fn resources(&self) -> Result<Vec<ResourceState>>;
 
     /// A worker reports; what it carries opens its kinds' gates. `ttl`: dead if silent for that long.
     async fn beat(&self, report: WorkerReport, ttl: Duration) -> Result<BeatReply>;

@@ -9,6 +9,10 @@ use std::time::Duration;
 /// JSON text that the queue never looks into.
 pub type Json = Box<RawValue>;
 
+const fn one() -> u32 {
+    1
+}
+
 /// `value` as [`Json`].
 #[must_use]
 pub fn json(value: &serde_json::Value) -> Json {
@@ -32,6 +36,12 @@ pub struct Job {
     pub client: Option<Name>,
     /// The lane's key inside (tenant, kind); empty by default.
     pub lane_key: String,
+    /// Units of the tenant's budget, and points of resources, that a run is expected to take; the kind's `cost` names them. 1 by default.
+    #[serde(default = "one")]
+    pub cost: u32,
+    /// The outside quotas that it uses, sorted; a part of its lane.
+    #[serde(default)]
+    pub resources: Vec<Name>,
     /// Order inside the lane.
     pub priority: Priority,
     /// Where it stands.
@@ -99,6 +109,10 @@ pub struct NewJob {
     pub client: Option<Name>,
     /// From the kind's `lane_by`; at most [`crate::KEY_MAX`] bytes.
     pub lane_key: String,
+    /// Units of the tenant's budget, and points of resources, that a run is expected to take, ≥ 0.
+    pub cost: u32,
+    /// The outside quotas that it uses, sorted, each once, at most [`crate::RESOURCES_MAX`]; a part of its lane.
+    pub resources: Vec<Name>,
     /// Order inside the lane.
     pub priority: Priority,
     /// At most [`crate::PAYLOAD_MAX`] bytes.
@@ -133,6 +147,8 @@ impl NewJob {
             tenant,
             client: None,
             lane_key: String::new(),
+            cost: 1,
+            resources: Vec::new(),
             priority: Priority::default(),
             args,
             due: Due::Now,

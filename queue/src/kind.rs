@@ -24,13 +24,14 @@ pub struct KindRecord {
     /// JSON pointers (RFC 6901) into args that make the lane's key, joined by `/`.
     #[serde(default)]
     pub lane_by: Vec<String>,
-    /// A JSON pointer into args to the number of units that a job costs.
+    /// A JSON pointer into args to the number of units that a job costs (a number, rounded up, 0..=4294967295); 1 where it is absent or not
+    /// a number.
     #[serde(default)]
     pub cost: Option<String>,
     /// JSON pointers into args that make a unique key (mode *keep*) when the caller names none.
     #[serde(default)]
     pub unique_by: Vec<String>,
-    /// Names of the outside quotas that it uses.
+    /// Names of the outside quotas that it uses; one that begins with `/` is a JSON pointer into args to the name.
     #[serde(default)]
     pub resources: Vec<String>,
     /// How long its ended jobs are kept.

@@ -7,6 +7,8 @@ mod broker;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod explain;
+mod fair;
 mod id;
 mod job;
 mod kind;
@@ -14,6 +16,9 @@ mod kind;
 pub mod model;
 mod redis;
 mod report;
+mod resource;
+mod rule;
+mod scaling;
 mod sqlite;
 mod state;
 mod wait;
@@ -21,6 +26,8 @@ mod wait;
 pub use ack::{Ack, Acked, Held, Lease, LeaseReply, LeaseRequest, Outcome, Token};
 pub use broker::{Begun, Broker, Durability, Edit, Enqueued, Filter, Page, Replay};
 pub use error::BrokerError;
+pub use explain::{Explanation, Obstacle};
+pub use fair::{CHARGE_LEAST_MS, MEAN_WEIGHT, QUANTUM};
 pub use id::{Home, JobId};
 pub use job::{
     Backoff, Counters, Due, ErrorInfo, Event, EventKind, Job, Json, Keep, NewJob, Parent, Policy, Priority, Reason, Unique, UniqueMode,
@@ -30,9 +37,15 @@ pub use kind::KindRecord;
 pub use longshore_base::Scope;
 pub use redis::{RedisBroker, RedisOptions};
 pub use report::{
-    BeatReply, Command, ExtendReply, Fault, Group, Health, LogLine, Note, Pause, QueueStats, Rule, Saves, ServedQueue, TickReport,
+    BeatReply, BudgetAlert, Command, ExtendReply, Fault, Group, Health, LogLine, Note, Pause, QueueStats, Saves, ServedQueue, TickReport,
     WorkerReport, WorkerState,
 };
+pub use resource::{Points, Quota, ResourceChange, ResourceState};
+pub use rule::{
+    Auto, Budget, BudgetState, FAILURES_TO_GATE, Failures, GATE_FIRST_MS, GATE_LONGEST_MS, Gate, GateCause, Hard, LaneView, Limits, Period,
+    Rate, RuleChange, RuleScope, ScopeState,
+};
+pub use scaling::Scaling;
 pub use sqlite::{SqliteBroker, SqliteOptions};
 pub use state::{MOVES, Move, State};
 pub use wait::{Child, ChildOutcome, Delivered, Delivery, Inbox, Signal, Wait, WaitOn, WaitPolicy, Woken};
@@ -45,5 +58,7 @@ pub const ERROR_MAX: usize = 8 * 1024;
 pub const LOGS_MAX: usize = 64 * 1024;
 /// Signals that a job's mailbox holds at most; more are refused.
 pub const MAILBOX_MAX: usize = 100;
+/// Resources that a job uses at most.
+pub const RESOURCES_MAX: usize = 8;
 /// Lane and unique keys are at most this many bytes of UTF-8.
 pub const KEY_MAX: usize = 256;

@@ -1,6 +1,6 @@
 //! What a broker tells about itself, its queues and its workers, and the small writes of a running attempt.
 
-use crate::{Durability, ErrorInfo, JobId, Json};
+use crate::{Auto, Durability, ErrorInfo, JobId, Json};
 use longshore_base::{Millis, Name};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,8 @@ pub struct Note {
     pub progress: Option<Json>,
     /// Appended, up to [`crate::LOGS_MAX`].
     pub logs: Vec<LogLine>,
+    /// Units of the tenant's budget that this attempt has used so far, in all. A crash is charged with them if they exceed the estimate.
+    pub used: Option<u64>,
 }
 
 /// One log line of a job.
@@ -65,6 +67,21 @@ pub struct QueueStats {
     pub workers: u32,
     /// Late writes refused so far.
     pub lease_lost: u64,
+    /// How it scales by itself.
+    #[serde(default)]
+    pub auto: Option<Auto>,
+    /// When `slots` was last changed.
+    #[serde(default)]
+    pub scaled_at: Option<Millis>,
+    /// Slots that its live workers announce, not capped.
+    #[serde(default)]
+    pub slots_live: u64,
+    /// Attempts that ended, per second, over the last 10 to 20 seconds.
+    #[serde(default)]
+    pub rate_per_s: f64,
+    /// Mean duration of its latest attempts in milliseconds, over all kinds (exponentially weighted).
+    #[serde(default)]
+    pub mean_ms: Option<f64>,
 }
 
 /// A queue's pause.
@@ -76,17 +93,6 @@ pub struct Pause {
     pub reason: Option<String>,
     /// Who.
     pub by: Option<String>,
-}
-
-/// A change of a queue's rules. More scopes and rules follow with the lanes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rule {
-    /// Lease nothing.
-    Pause(Pause),
-    /// Lease again.
-    Resume,
-    /// Run at most so many at once, over all workers; None: no cap.
-    Scale(Option<u32>),
 }
 
 /// Dead jobs with like errors.
@@ -127,6 +133,21 @@ pub struct TickReport {
     pub more: bool,
     /// Reaping is held after a gap of the server's clock or an outage.
     pub held: bool,
+    /// Budgets that reached a threshold since the last tick that told so; each is told once a period.
+    pub alerts: Vec<BudgetAlert>,
+}
+
+/// A budget reached a threshold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetAlert {
+    /// Whose.
+    pub tenant: Name,
+    /// Used and reserved in this period.
+    pub used: u64,
+    /// The threshold.
+    pub units: u64,
+    /// True: the tenant is closed until the next period.
+    pub hard: bool,
 }
 
 /// What a worker tells about itself.

@@ -54,7 +54,7 @@ impl Queue {
     }
 
     async fn ack(&self, lease: &longshore_queue::Lease) -> Result<longshore_queue::Acked, BrokerError> {
-        let ack = Ack { id: lease.job.id, token: lease.token, ran: Duration::ZERO, outcome: complete() };
+        let ack = Ack { id: lease.job.id, token: lease.token, ran: Duration::ZERO, used: None, outcome: complete() };
         only(self.broker.ack(&self.name, "w", vec![ack]).await?)
     }
 

@@ -84,7 +84,7 @@ async fn q8_one_writer_takes_many_calls_at_once_and_keeps_them_apart() {
 }
 
 async fn ack(file: &File, broker: &SqliteBroker, lease: &Lease) -> Result<longshore_queue::Acked, BrokerError> {
-    let ack = Ack { id: lease.job.id, token: lease.token, ran: LEASE, outcome: complete() };
+    let ack = Ack { id: lease.job.id, token: lease.token, ran: LEASE, used: None, outcome: complete() };
     only(broker.ack(&file.queue, "w", vec![ack]).await?)
 }
 

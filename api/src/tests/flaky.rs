@@ -149,8 +149,23 @@ impl Broker for Flaky {
     async fn kinds(&self) -> Result<Vec<KindRecord>> {
         self.inner.kinds().await
     }
-    async fn rule(&self, queue: &Name, rule: Rule) -> Result<()> {
-        self.inner.rule(queue, rule).await
+    async fn rule(&self, queue: &Name, scope: &RuleScope, change: RuleChange, expected: Option<u64>) -> Result<ScopeState> {
+        self.inner.rule(queue, scope, change, expected).await
+    }
+    async fn rules(&self, queue: &Name, scope: &RuleScope) -> Result<ScopeState> {
+        self.inner.rules(queue, scope).await
+    }
+    async fn lanes(&self, scope: &Scope, queue: &Name, limit: usize) -> Result<Vec<LaneView>> {
+        self.inner.lanes(scope, queue, limit).await
+    }
+    async fn explain(&self, scope: &Scope, id: JobId) -> Result<Explanation> {
+        self.inner.explain(scope, id).await
+    }
+    async fn resource(&self, name: &Name, change: ResourceChange, expected: Option<u64>) -> Result<ResourceState> {
+        self.inner.resource(name, change, expected).await
+    }
+    async fn resources(&self) -> Result<Vec<ResourceState>> {
+        self.inner.resources().await
     }
     async fn beat(&self, report: WorkerReport, ttl: Duration) -> Result<BeatReply> {
         self.inner.beat(report, ttl).await

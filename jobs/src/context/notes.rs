@@ -82,7 +82,7 @@ impl Buffer {
     fn take(&mut self) -> Option<Note> {
         (self.due, self.hurried) = (false, false);
         self.bytes = 0;
-        let note = Note { progress: self.progress.take(), logs: mem::take(&mut self.logs).into() };
+        let note = Note { progress: self.progress.take(), logs: mem::take(&mut self.logs).into(), used: None };
         (note.progress.is_some() || !note.logs.is_empty()).then_some(note)
     }
     /// What could not be written waits for the next write, in front of what came since.

@@ -172,7 +172,7 @@ async fn a_wait_frees_the_slot_and_ends_when_it_is_met() {
     let child =
         cx.child("only", JobRequest { queue: Some(name("children")), ..JobRequest::new(name("demo.echo"), json!({})) }).await.unwrap();
     let Failure::Wait(wait) = cx.wait_children() else { panic!() };
-    let ack = Ack { id: cx.id(), token: cx.token(), ran: Duration::ZERO, outcome: Outcome::Wait(wait) };
+    let ack = Ack { id: cx.id(), token: cx.token(), ran: Duration::ZERO, used: None, outcome: Outcome::Wait(wait) };
     let acked = house.broker.ack(&name("q"), "w1", vec![ack]).await.unwrap().remove(0).unwrap();
     assert_eq!(acked.state, State::Waiting);
     let outcome = ChildOutcome { state: State::Completed, output: Some(raw(&json!(7))), error: None };

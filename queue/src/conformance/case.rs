@@ -214,7 +214,7 @@ impl Case {
     /// Ends an attempt, or not.
     pub async fn try_ack(&self, lease: &Lease, outcome: Outcome) -> Result<Acked, BrokerError> {
         let worker = lease.job.worker.clone().unwrap_or_default();
-        let ack = Ack { id: lease.job.id, token: lease.token, ran: Duration::from_millis(5), outcome };
+        let ack = Ack { id: lease.job.id, token: lease.token, ran: Duration::from_millis(5), used: None, outcome };
         only(self.broker.ack(&self.queue, &worker, vec![ack]).await?)
     }
 

@@ -129,7 +129,7 @@ pub async fn q3_every_exit_clears_the_token(c: &Case) {
         assert_eq!((job.state, job.worker.clone()), (state, None));
         let saves = crate::Saves { cursor: Some(args("late")), steps: vec![] };
         assert!(matches!(c.refused(c.broker.save(job.id, lease.token, saves)).await, BrokerError::LeaseLost));
-        let note = crate::Note { progress: Some(args("late")), logs: vec![] };
+        let note = crate::Note { progress: Some(args("late")), logs: vec![], used: None };
         assert!(matches!(c.refused(c.broker.note(job.id, lease.token, note)).await, BrokerError::LeaseLost));
         if !state.is_ended() {
             c.cancel(job.id).await.expect("it can be cancelled");
@@ -141,7 +141,7 @@ pub async fn q3_every_exit_clears_the_token(c: &Case) {
 pub async fn q4_repeating_an_ack_batch_is_per_item(c: &Case) {
     c.add(3).await;
     let leases = c.lease(3).await;
-    let ack = |i: usize, token| crate::Ack { id: leases[i].job.id, token, ran: SHORT, outcome: complete() };
+    let ack = |i: usize, token| crate::Ack { id: leases[i].job.id, token, ran: SHORT, used: None, outcome: complete() };
     let acks = vec![ack(0, leases[0].token), ack(1, crate::Token(7)), ack(2, leases[2].token)];
     let answers = c.broker.ack(&c.queue, "w1", acks).await.expect("an answer");
     assert!(matches!(answers[..], [Ok(_), Err(BrokerError::LeaseLost), Ok(_)]), "{answers:?}");
@@ -151,7 +151,7 @@ pub async fn q4_repeating_an_ack_batch_is_per_item(c: &Case) {
 /// An ack twice in one batch is one ending.
 pub async fn q4_repeating_an_ack_inside_a_batch(c: &Case) {
     let lease = c.running().await;
-    let ack = |outcome| crate::Ack { id: lease.job.id, token: lease.token, ran: SHORT, outcome };
+    let ack = |outcome| crate::Ack { id: lease.job.id, token: lease.token, ran: SHORT, used: None, outcome };
     let answers = c.broker.ack(&c.queue, "w1", vec![ack(complete()), ack(dead())]).await.expect("an answer");
     let told: Vec<_> = answers.into_iter().map(|a| a.expect("accepted")).map(|a| (a.state, a.repeated)).collect();
     assert_eq!(told, [(State::Completed, false), (State::Completed, true)]);

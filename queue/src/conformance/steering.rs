@@ -2,18 +2,19 @@
 
 use super::{Case, KIND, LONG, SHORT, complete, retry};
 use crate::{
-    Begun, BrokerError, Command, Due, KindRecord, NewJob, Pause, Policy, Rule, Scope, ServedQueue, State, WorkerReport, WorkerState,
+    Begun, BrokerError, Command, Due, KindRecord, NewJob, Pause, Policy, RuleChange, RuleScope, Scope, ServedQueue, State, WorkerReport,
+    WorkerState,
 };
 use longshore_base::Name;
 use serde_json::json;
 use std::time::Duration;
 
-fn pause(until: Option<i64>) -> Rule {
-    Rule::Pause(Pause { until, reason: Some("because".into()), by: Some("somebody".into()) })
+fn pause(until: Option<i64>) -> RuleChange {
+    RuleChange::Pause(Pause { until, reason: Some("because".into()), by: Some("somebody".into()) })
 }
 
-async fn rule(c: &Case, rule: Rule) {
-    c.broker.rule(&c.queue, rule).await.expect("the rule is kept");
+async fn rule(c: &Case, change: RuleChange) {
+    c.broker.rule(&c.queue, &RuleScope::Queue, change, None).await.expect("the rule is kept");
 }
 
 /// A paused queue leases nothing; what runs goes on, expiry too.
@@ -31,7 +32,7 @@ pub async fn q2_gates_pause_never_touches_running_jobs(c: &Case) {
     assert_eq!(c.ack(&lease, retry(LONG)).await, State::Retrying);
     let late = c.put(NewJob { expires_at: Some(c.now().await + 50), ..c.job() }).await;
     c.until_state(late, State::Cancelled).await;
-    rule(c, Rule::Resume).await;
+    rule(c, RuleChange::Resume).await;
     assert_eq!(c.one().await.job.id, ready);
     assert!(c.broker.stats(&Scope::All, &c.queue).await.expect("stats").paused.is_none());
 }
@@ -59,7 +60,7 @@ pub async fn q2_gates_pause_is_of_one_queue(c: &Case) {
 /// Scale caps what runs over all workers, and holds from the next lease.
 pub async fn q6_contract_scale_caps_what_runs(c: &Case) {
     c.add(10).await;
-    rule(c, Rule::Scale(Some(3))).await;
+    rule(c, RuleChange::Scale(Some(3))).await;
     assert_eq!(c.broker.stats(&Scope::All, &c.queue).await.expect("stats").slots, Some(3));
     let mut running = c.lease_by("w1", 2, LONG).await;
     running.extend(c.lease_by("w2", 10, LONG).await);
@@ -68,11 +69,11 @@ pub async fn q6_contract_scale_caps_what_runs(c: &Case) {
     c.ack(&running[0], complete()).await;
     c.ack(&running[1], retry(LONG)).await;
     assert_eq!(c.lease_by("w3", 10, LONG).await.len(), 2, "every end frees a slot");
-    rule(c, Rule::Scale(Some(1))).await;
+    rule(c, RuleChange::Scale(Some(1))).await;
     assert_eq!(c.broker.stats(&Scope::All, &c.queue).await.expect("stats").running, 3, "running jobs are not touched");
     c.ack(&running[2], complete()).await;
     assert!(c.lease_by("w3", 10, LONG).await.is_empty());
-    rule(c, Rule::Scale(None)).await;
+    rule(c, RuleChange::Scale(None)).await;
     assert_eq!(c.lease_by("w3", 10, LONG).await.len(), 5);
     assert_eq!(c.broker.stats(&Scope::All, &c.queue).await.expect("stats").slots, None);
 }
@@ -80,7 +81,7 @@ pub async fn q6_contract_scale_caps_what_runs(c: &Case) {
 /// A slot that a lost lease held is free after the reap.
 pub async fn q7_counters_of_running_jobs_survive_crashes(c: &Case) {
     c.add(4).await;
-    rule(c, Rule::Scale(Some(2))).await;
+    rule(c, RuleChange::Scale(Some(2))).await;
     let doomed = c.lease_by("w1", 2, SHORT).await;
     assert_eq!(doomed.len(), 2);
     c.until("both are reaped", async || c.broker.stats(&Scope::All, &c.queue).await.expect("stats").running == 0).await;
@@ -233,7 +234,7 @@ pub async fn q7_wake_ups_come_with_everything_that_makes_ready(c: &Case) {
     rule(c, pause(None)).await;
     c.add(1).await;
     assert!(c.lease(1).await.is_empty());
-    wakes(c, "resume", rule(c, Rule::Resume)).await;
+    wakes(c, "resume", rule(c, RuleChange::Resume)).await;
 }
 
 /// A new earliest due time wakes too, so that the waiter can wait for that.

@@ -37,7 +37,7 @@ async fn end(c: &Case, child: JobId, outcome: Outcome) {
 
 /// Unmet: the job waits without a slot, and no counter moves.
 pub async fn q3_wait_unmet_frees_the_slot(c: &Case) {
-    c.broker.rule(&c.queue, crate::Rule::Scale(Some(1))).await.expect("scaled");
+    c.broker.rule(&c.queue, &crate::RuleScope::Queue, crate::RuleChange::Scale(Some(1)), None).await.expect("scaled");
     let lease = c.running().await;
     assert_eq!(c.ack(&lease, Outcome::Wait(for_signal("go"))).await, State::Waiting);
     let job = c.get(lease.job.id).await;

@@ -84,6 +84,8 @@ impl Queue {
             kind_version: new.kind_version,
             tenant: new.tenant,
             client: new.client,
+            cost: 1,
+            resources: Vec::new(),
             lane_key: new.lane_key,
             priority: new.priority,
             state: if due > now { State::Scheduled } else { State::Ready },

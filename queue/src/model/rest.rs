@@ -2,7 +2,7 @@
 
 use super::world::{Result, World, ms};
 use crate::{
-    BeatReply, Begun, BrokerError, Command, Filter, JobId, KindRecord, LogLine, Page, QueueStats, Rule, Scope, State, WorkerReport,
+    BeatReply, Begun, BrokerError, Command, Filter, JobId, KindRecord, LogLine, Page, QueueStats, RuleChange, Scope, State, WorkerReport,
 };
 use longshore_base::{Millis, Name};
 use std::time::Duration;
@@ -79,16 +79,18 @@ impl World {
             slots: q.slots,
             workers: u32::try_from(workers).unwrap_or(u32::MAX),
             lease_lost: q.lease_lost,
+            ..QueueStats::default()
         }
     }
 
     /// Changes a queue's rule.
-    pub fn rule(&mut self, queue: &Name, rule: Rule) {
+    pub fn rule(&mut self, queue: &Name, rule: RuleChange) {
         let queue = self.queue(queue);
         match rule {
-            Rule::Pause(pause) => queue.pause = Some(pause),
-            Rule::Resume => queue.pause = None,
-            Rule::Scale(slots) => queue.slots = slots,
+            RuleChange::Pause(pause) => queue.pause = Some(pause),
+            RuleChange::Resume => queue.pause = None,
+            RuleChange::Scale(slots) => queue.slots = slots,
+            RuleChange::Limits(_) | RuleChange::Clear | RuleChange::Auto(_) => {}
         }
     }
 

@@ -176,6 +176,8 @@ pub(super) fn job(short: &[u8], home: Home, queue: &Name, parts: Parts<'_>) -> R
         kind_version: record.kind_version,
         tenant: record.tenant,
         client: record.client,
+        cost: 1,
+        resources: Vec::new(),
         lane_key: record.lane_key,
         priority: record.priority,
         state,

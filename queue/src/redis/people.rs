@@ -217,6 +217,8 @@ fn as_new(job: &Job, id: JobId) -> NewJob {
         kind_version: job.kind_version,
         tenant: job.tenant.clone(),
         client: job.client.clone(),
+        cost: 1,
+        resources: Vec::new(),
         lane_key: job.lane_key.clone(),
         priority: job.priority,
         args: job.args.clone(),

@@ -42,6 +42,7 @@ impl RedisBroker {
             tracing::warn!(queue = %queue.name, "the server's clock went back; leases were shortened, due times were not moved");
         }
         let report = TickReport {
+            alerts: Vec::new(),
             promoted: number(0),
             expired: number(1),
             reaped: number(2),

@@ -1,7 +1,7 @@
 //! Kinds, workers and rules.
 
 use super::{RedisBroker, Result, keys, record::millis, script::Script, value};
-use crate::{BeatReply, BrokerError, Command, KindRecord, Rule, WorkerReport};
+use crate::{BeatReply, BrokerError, Command, KindRecord, RuleChange, WorkerReport};
 use longshore_base::{Millis, Name};
 use redis::Value;
 use std::time::Duration;
@@ -33,17 +33,18 @@ impl RedisBroker {
         Ok(kinds)
     }
 
-    pub(super) async fn set_rule(&self, queue: &Name, rule: &Rule) -> Result<()> {
+    pub(super) async fn set_rule(&self, queue: &Name, rule: &RuleChange) -> Result<()> {
         let queue = self.queue(queue).await?;
         let mut command = self.command(Script::Rule, &queue.meta);
         match rule {
-            Rule::Pause(pause) => {
+            RuleChange::Pause(pause) => {
                 let until = pause.until.map(|at| at.max(0).to_string()).unwrap_or_default();
                 let (reason, by) = (pause.reason.as_deref().unwrap_or_default(), pause.by.as_deref().unwrap_or_default());
                 command.arg("pause").arg(until).arg(reason).arg(by);
             }
-            Rule::Resume => _ = command.arg("resume"),
-            Rule::Scale(cap) => _ = command.arg("scale").arg(cap.map(|n| n.to_string()).unwrap_or_default()),
+            RuleChange::Resume => _ = command.arg("resume"),
+            RuleChange::Scale(cap) => _ = command.arg("scale").arg(cap.map(|n| n.to_string()).unwrap_or_default()),
+            RuleChange::Limits(_) | RuleChange::Clear | RuleChange::Auto(_) => {}
         }
         self.call(&queue, Script::Rule, &command).await.map(drop)
     }

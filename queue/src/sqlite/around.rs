@@ -1,7 +1,7 @@
 //! Queues and their rules, kind records, requests under an Idempotency-Key.
 
 use super::{db::Db, tx::Tx};
-use crate::{Begun, BrokerError, KindRecord, Rule};
+use crate::{Begun, BrokerError, KindRecord, RuleChange};
 use longshore_base::Millis;
 use rusqlite::params;
 
@@ -20,11 +20,12 @@ pub(super) fn home(tx: &Tx<'_>, queue: &str) -> Result<u16> {
 }
 
 /// Changes a queue's rule.
-pub(super) fn rule(tx: &mut Tx<'_>, queue: u16, rule: &Rule) -> Result<()> {
+pub(super) fn rule(tx: &mut Tx<'_>, queue: u16, rule: &RuleChange) -> Result<()> {
     match rule {
-        Rule::Pause(pause) => tx.db.exec("around.pause", params![queue, pause.until, pause.reason, pause.by])?,
-        Rule::Resume => tx.db.exec("around.resume", [queue])?,
-        Rule::Scale(slots) => tx.db.exec("around.scale", params![queue, slots])?,
+        RuleChange::Pause(pause) => tx.db.exec("around.pause", params![queue, pause.until, pause.reason, pause.by])?,
+        RuleChange::Resume => tx.db.exec("around.resume", [queue])?,
+        RuleChange::Scale(slots) => tx.db.exec("around.scale", params![queue, slots])?,
+        RuleChange::Limits(_) | RuleChange::Clear | RuleChange::Auto(_) => 0,
     };
     tx.touched.queue(queue);
     Ok(())

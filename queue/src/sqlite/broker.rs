@@ -5,9 +5,10 @@ use super::{
     workers,
 };
 use crate::{
-    Ack, Acked, BeatReply, Begun, Broker, Command, Delivered, Delivery, Durability, Edit, Enqueued, ExtendReply, Filter, Group, Health,
-    Held, Home, Inbox, Job, JobId, KindRecord, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Page, QueueStats, Replay, Rule, Saves,
-    Scope, State, TickReport, Token, WorkerReport,
+    Ack, Acked, BeatReply, Begun, Broker, BrokerError, Command, Delivered, Delivery, Durability, Edit, Enqueued, Explanation, ExtendReply,
+    Filter, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Page,
+    QueueStats, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, Scope, ScopeState, State, TickReport, Token,
+    WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Millis, Name};
@@ -144,9 +145,35 @@ impl Broker for SqliteBroker {
         self.readers.read(around::kinds).await
     }
 
-    async fn rule(&self, queue: &Name, rule: Rule) -> Result<()> {
+    async fn rule(&self, queue: &Name, scope: &RuleScope, change: RuleChange, expected: Option<u64>) -> Result<ScopeState> {
+        let _ = (scope, expected);
         let home = self.home(queue).await?.0;
-        self.write(FSYNC, move |tx| around::rule(tx, home, &rule)).await
+        self.write(FSYNC, move |tx| around::rule(tx, home, &change)).await?;
+        Ok(ScopeState::default())
+    }
+
+    async fn rules(&self, queue: &Name, scope: &RuleScope) -> Result<ScopeState> {
+        let _ = (queue, scope);
+        Err(BrokerError::Refused("rules".to_owned()))
+    }
+
+    async fn lanes(&self, scope: &Scope, queue: &Name, limit: usize) -> Result<Vec<LaneView>> {
+        let _ = (queue, scope, limit);
+        Err(BrokerError::Refused("lanes".to_owned()))
+    }
+
+    async fn explain(&self, scope: &Scope, id: JobId) -> Result<Explanation> {
+        let _ = (scope, id);
+        Err(BrokerError::Refused("explain".to_owned()))
+    }
+
+    async fn resource(&self, name: &Name, change: ResourceChange, expected: Option<u64>) -> Result<ResourceState> {
+        let _ = (name, change, expected);
+        Err(BrokerError::Refused("resource".to_owned()))
+    }
+
+    async fn resources(&self) -> Result<Vec<ResourceState>> {
+        Ok(Vec::new())
     }
 
     async fn beat(&self, report: WorkerReport, ttl: Duration) -> Result<BeatReply> {

@@ -199,6 +199,8 @@ impl Row {
             kind_version: body.kind_version,
             tenant: names.tenant.clone(),
             client: body.client,
+            cost: 1,
+            resources: Vec::new(),
             lane_key: names.key.clone(),
             priority: Priority::new(9_u8.saturating_sub(self.rank)).unwrap_or_default(),
             state: self.state(),

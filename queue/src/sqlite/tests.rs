@@ -55,7 +55,7 @@ impl House {
         broker.get(&Scope::All, &[id]).await.expect("an answer").remove(0).expect("the job is there")
     }
     fn ack(lease: &Lease, outcome: Outcome) -> Vec<Ack> {
-        vec![Ack { id: lease.job.id, token: lease.token, ran: Duration::ZERO, outcome }]
+        vec![Ack { id: lease.job.id, token: lease.token, ran: Duration::ZERO, used: None, outcome }]
     }
 }
 

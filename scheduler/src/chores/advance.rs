@@ -4,7 +4,7 @@
 use crate::{Chore, ChoreError, Done};
 use async_trait::async_trait;
 use longshore_base::Name;
-use longshore_queue::{Broker, TickReport};
+use longshore_queue::{Broker, BudgetAlert, TickReport};
 use metrics::{counter, gauge};
 use std::{sync::Arc, time::Duration};
 
@@ -40,7 +40,7 @@ impl Chore for Advance {
 }
 
 fn tell(queue: &Name, report: &TickReport) {
-    let TickReport { promoted, expired, reaped, timed_out, delivered, more: _, held } = *report;
+    let TickReport { promoted, expired, reaped, timed_out, delivered, more: _, held, ref alerts } = *report;
     for (what, n) in [("promoted", promoted), ("expired", expired), ("reaped", reaped), ("timed_out", timed_out), ("delivered", delivered)]
     {
         if n > 0 {
@@ -50,6 +50,11 @@ fn tell(queue: &Name, report: &TickReport) {
     gauge!("longshore_reaping_held", "queue" => queue.to_string()).set(f64::from(u8::from(held)));
     if reaped > 0 {
         tracing::warn!(%queue, reaped, "leases were lost; their jobs go on by their kinds' policies");
+    }
+    for BudgetAlert { tenant, used, units, hard } in alerts {
+        let level = if *hard { "hard" } else { "soft" };
+        counter!("longshore_budget_alerts_total", "queue" => queue.to_string(), "level" => level).increment(1);
+        tracing::warn!(%queue, %tenant, used, units, level, "a tenant's budget reached its threshold");
     }
     if held {
         tracing::debug!(%queue, "reaping is held after a gap, so that workers can come back first");

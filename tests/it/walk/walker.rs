@@ -3,8 +3,8 @@
 use super::ops::{End, FAR, NEAR, Op, Plan, When, reachable};
 use longshore_base::{Millis, Name};
 use longshore_queue::{
-    Ack, BrokerError, Delivery, Due, Edit, Held, Job, JobId, Lease, LeaseRequest, NewJob, Parent, Policy, Priority, Replay, Rule, Saves,
-    Scope, State, Token, Unique,
+    Ack, BrokerError, Delivery, Due, Edit, Held, Job, JobId, Lease, LeaseRequest, NewJob, Parent, Policy, Priority, Replay, RuleChange,
+    RuleScope, Saves, Scope, State, Token, Unique,
     conformance::{Case, args, only},
     model::World,
 };
@@ -99,9 +99,9 @@ impl Walker {
             }
             Op::Pause(on) => {
                 let pause = longshore_queue::Pause { until: None, reason: None, by: None };
-                self.rule(if *on { Rule::Pause(pause) } else { Rule::Resume }).await
+                self.rule(if *on { RuleChange::Pause(pause) } else { RuleChange::Resume }).await
             }
-            Op::Scale(slots) => self.rule(Rule::Scale(*slots)).await,
+            Op::Scale(slots) => self.rule(RuleChange::Scale(*slots)).await,
             Op::Tick => {
                 self.tick().await;
                 Ok(())
@@ -238,7 +238,7 @@ impl Walker {
     }
 
     async fn ack(&mut self, lease: Granted, end: &End, now: Millis) -> Result<(), Stop> {
-        let ack = |token| Ack { id: lease.id, token, ran: NEAR, outcome: end.outcome() };
+        let ack = |token| Ack { id: lease.id, token, ran: NEAR, used: None, outcome: end.outcome() };
         let told = self.case.broker.ack(&self.case.queue, &lease.worker, vec![ack(lease.broker)]).await;
         let told = only(told.map_err(|error| error.to_string())?);
         let ours = self.world.ack(now, &self.case.queue, ack(lease.model));
@@ -290,9 +290,9 @@ impl Walker {
         self.enqueue(job, now).await
     }
 
-    async fn rule(&mut self, rule: Rule) -> Result<(), Stop> {
-        self.case.broker.rule(&self.case.queue, rule.clone()).await.map_err(|error| error.to_string())?;
-        self.world.rule(&self.case.queue, rule);
+    async fn rule(&mut self, change: RuleChange) -> Result<(), Stop> {
+        self.case.broker.rule(&self.case.queue, &RuleScope::Queue, change.clone(), None).await.map_err(|error| error.to_string())?;
+        self.world.rule(&self.case.queue, change);
         Ok(())
     }
 

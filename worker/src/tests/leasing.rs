@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{Options, Queues};
 use longshore_base::{Clock, Name};
-use longshore_queue::{Rule, State};
+use longshore_queue::{RuleChange, State};
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 #[tokio::test]
@@ -49,13 +49,13 @@ async fn an_idle_worker_does_not_poll() {
 #[tokio::test]
 async fn a_scaled_queue_peaks_where_it_is_told_to() {
     let house = House::new("scale").await;
-    house.broker.rule(&house.queue, Rule::Scale(Some(2))).await.unwrap();
+    house.broker.rule(&house.queue, &RuleScope::Queue, RuleChange::Scale(Some(2)), None).await.unwrap();
     for _ in 0..30 {
         house.enqueue(Act::Wait).await;
     }
     let worker = house.worker(options());
     house.eventually("two run", async || (house.probe.running.load(SeqCst) == 2).then_some(())).await;
-    house.broker.rule(&house.queue, Rule::Scale(Some(6))).await.unwrap();
+    house.broker.rule(&house.queue, &RuleScope::Queue, RuleChange::Scale(Some(6)), None).await.unwrap();
     house.eventually("six run", async || (house.probe.running.load(SeqCst) == 6).then_some(())).await;
     assert_eq!(house.probe.peak.load(SeqCst), 6);
     house.probe.open();

@@ -135,8 +135,23 @@ impl Broker for Shaky {
     async fn kinds(&self) -> Result<Vec<KindRecord>> {
         self.up()?.kinds().await
     }
-    async fn rule(&self, queue: &Name, rule: Rule) -> Result<()> {
-        self.up()?.rule(queue, rule).await
+    async fn rule(&self, queue: &Name, scope: &RuleScope, change: RuleChange, expected: Option<u64>) -> Result<ScopeState> {
+        self.up()?.rule(queue, scope, change, expected).await
+    }
+    async fn rules(&self, queue: &Name, scope: &RuleScope) -> Result<ScopeState> {
+        self.up()?.rules(queue, scope).await
+    }
+    async fn lanes(&self, scope: &Scope, queue: &Name, limit: usize) -> Result<Vec<LaneView>> {
+        self.up()?.lanes(scope, queue, limit).await
+    }
+    async fn explain(&self, scope: &Scope, id: JobId) -> Result<Explanation> {
+        self.up()?.explain(scope, id).await
+    }
+    async fn resource(&self, name: &Name, change: ResourceChange, expected: Option<u64>) -> Result<ResourceState> {
+        self.up()?.resource(name, change, expected).await
+    }
+    async fn resources(&self) -> Result<Vec<ResourceState>> {
+        self.up()?.resources().await
     }
     async fn beat(&self, report: WorkerReport, ttl: Duration) -> Result<BeatReply> {
         self.up()?.beat(report, ttl).await
