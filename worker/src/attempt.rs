@@ -59,7 +59,7 @@ pub(crate) fn settle(job: &Running, attempted: Attempted, floor: &Floor) {
     job.meter.ended(&outcome, ran);
     queue.took(ran);
     queue.meter.running.decrement(1.0);
-    let ack = Ack { id: lease.job.id, token: lease.token, ran, outcome };
+    let ack = Ack { id: lease.job.id, token: lease.token, ran, used: None, outcome };
     if queue.acks.send(ack).is_err() {
         tracing::error!(job = %lease.job.id, "the worker has stopped acking; the lease will run out");
         floor.answered(queue.forget(std::iter::once(lease.token)));
