@@ -189,6 +189,7 @@ impl Harness {
             id: lease.job.id,
             token: lease.token,
             ran: Duration::from_millis(25),
+            used: None,
             outcome: outcome(&lease.job),
         };
         self.broker.ack(&queue, "worker-1", reply.leases.into_iter().map(ended).collect()).await.expect("acks");

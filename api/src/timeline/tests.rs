@@ -14,6 +14,8 @@ fn job(state: State) -> Job {
         kind_version: 1,
         tenant: Name::literal("default"),
         client: None,
+        cost: 1,
+        resources: Vec::new(),
         lane_key: String::new(),
         priority: Priority::default(),
         state,
