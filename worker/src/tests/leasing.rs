@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{Options, Queues};
 use longshore_base::{Clock, Name};
-use longshore_queue::{RuleChange, State};
+use longshore_queue::{RuleChange, RuleScope, State};
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 #[tokio::test]
