@@ -51,6 +51,7 @@ codes! {
     NotEditable = "jobs.not_editable", 409, "The job cannot be edited in this state", "Only scheduled, ready and retrying jobs can be edited.", "Nothing changed.", "Wait, cancel, or replay the job instead.";
     RevisionMismatch = "jobs.revision_mismatch", 412, "The job has changed since", "If-Match named a revision that is not the current one.", "Nothing changed.", "Read the job again and repeat the edit on the new revision.";
     RevisionMissing = "jobs.revision_missing", 428, "If-Match is missing", "An edit must name the revision it was made from.", "Nothing changed.", "Send If-Match with the job's revision.";
+    RuleMismatch = "rules.revision_mismatch", 412, "The rules have changed since", "If-Match named a revision that is not the current one: somebody else changed the rules first.", "Nothing changed.", "Read the rules again with their ETag, and repeat the change on the new revision.";
     NotCancellable = "jobs.not_cancellable", 409, "The job has ended", "An ended job cannot be cancelled.", "Nothing changed.", "Nothing to do; read the job for how it ended.";
     NotRetryable = "jobs.not_retryable", 409, "The job cannot be retried now", "Only retrying jobs can be brought forward, and only dead ones replayed.", "Nothing changed.", "Read the job's state.";
     UniqueTaken = "jobs.unique_taken", 409, "The unique key is taken", "Another live job holds the unique key of the job that was to be replayed.", "Nothing changed.", "Wait for the other job, or cancel it.";

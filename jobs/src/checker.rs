@@ -7,6 +7,7 @@ mod known;
 mod record;
 mod register;
 mod shape;
+mod uses;
 
 pub use shape::Shape;
 

@@ -1,5 +1,6 @@
 //! What a request may say besides args, and what follows from the kind's record where it says nothing.
 
+use super::uses;
 use crate::{FieldFault, JobRequest};
 use longshore_base::{Millis, Name, rfc3339};
 use longshore_queue::{Due, Home, JobId, Json, KEY_MAX, KindRecord, NewJob, Policy, Unique, UniqueMode};
@@ -26,6 +27,8 @@ pub(super) fn fill(record: &KindRecord, request: &JobRequest, args: Json, now: M
     job.client.clone_from(&request.client);
     job.priority = request.priority.unwrap_or_default();
     job.lane_key = lane_key(record, &request.args, faults);
+    job.cost = uses::cost(record, &request.args, faults);
+    job.resources = uses::resources(record, &request.args, faults);
     job.due = due(request, now, faults);
     job.expires_at = expires_at(request, now, faults);
     job.unique = unique(record, request, faults);

@@ -3,7 +3,7 @@
 use super::known::compile;
 use crate::FieldFault;
 use longshore_base::Name;
-use longshore_queue::KindRecord;
+use longshore_queue::{KindRecord, RESOURCES_MAX};
 
 const POINTERS_MAX: usize = 8;
 const SCHEMA_MAX: usize = 64 * 1024;
@@ -34,10 +34,10 @@ pub(super) fn faults(record: &KindRecord) -> Vec<FieldFault> {
     if let Some(cost) = &record.cost {
         check(is_pointer(cost), "/cost", format!("`{cost}` is no JSON pointer"), "such as /rows");
     }
+    check(record.resources.len() <= RESOURCES_MAX, "/resources", format!("{} resources", record.resources.len()), "at most 8");
     for (at, resource) in record.resources.iter().enumerate() {
-        if let Err(error) = Name::new(resource) {
-            check(false, &format!("/resources/{at}"), error.to_string(), "");
-        }
+        let ok = if resource.starts_with('/') { is_pointer(resource) } else { Name::new(resource).is_ok() };
+        check(ok, &format!("/resources/{at}"), format!("`{resource}` is neither a name nor a JSON pointer"), "such as ads-api or /account");
     }
     if let Some(owner) = &record.owner {
         check(owner.len() <= LABEL_MAX, "/owner", format!("{} bytes", owner.len()), "at most 256 bytes");

@@ -308,7 +308,8 @@ async fn every_fault_of_a_record_is_told() {
     let mut faulty = record(json!({"type": "strin", "properties": {"a": {"pattern": "("}}}));
     faulty.version = 0;
     faulty.policy = Policy { attempts_max: 0, timeout_ms: 0, crashes_max: 0, runs_max: 0, ..faulty.policy };
-    (faulty.lane_by, faulty.cost, faulty.resources) = (vec!["account".into(), "/ok".into()], Some("/~2".into()), vec!["a b".into()]);
+    (faulty.lane_by, faulty.cost, faulty.resources) =
+        (vec!["account".into(), "/ok".into()], Some("/~2".into()), vec!["a b".into(), "/~2".into(), "/ok".into()]);
     let RequestError::Faults { code, faults } = house.checker.put(faulty).await.unwrap_err() else { panic!() };
     assert_eq!(code, Code::RequestInvalid);
     let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
@@ -321,6 +322,7 @@ async fn every_fault_of_a_record_is_told() {
         "/lane_by/0",
         "/cost",
         "/resources/0",
+        "/resources/1",
         "/args_schema",
     ];
     assert_eq!(pointers, expected, "{faults:#?}");
@@ -334,4 +336,51 @@ async fn register_writes_once_and_keeps_quiet_after() {
     let checker = Checker::new(house.broker.clone(), Arc::new(house.clock.clone()) as Arc<dyn Clock>);
     assert_eq!(checker.register(Catalog::standard().records()).await.unwrap(), []);
     assert_eq!(house.broker.kinds().await.unwrap().len(), 4);
+}
+
+/// A kind whose args say what a job uses.
+async fn metered() -> House {
+    let house = House::standard().await;
+    let schema = json!({"type": "object"});
+    let record = KindRecord {
+        lane_by: Vec::new(),
+        cost: Some("/rows".into()),
+        resources: vec!["model".into(), "/account".into()],
+        ..record(schema)
+    };
+    house.checker.put(record).await.unwrap();
+    house
+}
+
+#[tokio::test]
+async fn a_cost_is_read_from_the_args_and_rounded_up() {
+    let house = metered().await;
+    for (rows, cost) in
+        [(json!(3), 3), (json!(2.1), 3), (json!(0), 0), (json!(4_294_967_295_u64), u32::MAX), (json!("7"), 1), (json!(null), 1)]
+    {
+        let job = house.check(order(json!({"account": "a", "rows": rows}))).await.unwrap();
+        assert_eq!(job.cost, cost, "{rows}");
+    }
+    assert_eq!(house.check(order(json!({"account": "a"}))).await.unwrap().cost, 1, "absent");
+    for rows in [json!(-1), json!(4_294_967_296_u64)] {
+        let (code, told) = faults(house.check(order(json!({"account": "a", "rows": rows}))).await);
+        assert_eq!((code, told), (Code::RequestInvalid, vec![format!("/args/rows: {rows} is no cost [0..=4294967295]")]));
+    }
+}
+
+#[tokio::test]
+async fn resources_are_names_or_read_from_the_args() {
+    let house = metered().await;
+    let resources = async |account: &str| {
+        let job = house.check(order(json!({ "account": account }))).await.unwrap();
+        job.resources.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(resources("zeta").await, ["model", "zeta"]);
+    assert_eq!(resources("alpha").await, ["alpha", "model"], "sorted");
+    assert_eq!(resources("model").await, ["model"], "each once");
+    for args in [json!({}), json!({"account": 5}), json!({"account": "a b"}), json!({"account": ["a"]})] {
+        let (code, told) = faults(house.check(order(args.clone())).await);
+        assert_eq!(code, Code::RequestInvalid);
+        assert!(told.len() == 1 && told[0].starts_with("/args/account: "), "{args}: {told:?}");
+    }
 }
