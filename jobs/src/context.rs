@@ -1,4 +1,5 @@
-//! What a handler may know and do: whose job it is, its token, progress, logs, cancellation, time, checkpoints, children, waits.
+//! What a handler may know and do: whose job it is, its token, progress, logs, units used, cancellation, time, checkpoints, children,
+//! waits, and what a provider said about an outside quota.
 //!
 //! Every write carries the lease's token. When one is refused because the lease was lost, the attempt's cancellation
 //! fires and the call answers [`Failure::Cancelled`], so that a handler that uses `?` stops by itself.
@@ -6,8 +7,10 @@
 mod checkpoint;
 mod family;
 mod notes;
+mod resource;
 
 pub use notes::Level;
+pub use resource::{Headers, Learning, Remaining, Resource};
 
 use crate::{Cause, Checker, Failure, Outbound};
 use longshore_base::{Clock, Name, Random};
@@ -35,6 +38,8 @@ pub struct Parts {
     pub checker: Arc<Checker>,
     /// For calls to the outside world. One per process; knows `--allow-outbound`.
     pub outbound: Outbound,
+    /// What providers said about outside quotas. One per process.
+    pub headers: Headers,
 }
 
 /// Handed to every [`crate::Kind::run`]. Cheap to clone.

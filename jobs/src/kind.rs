@@ -22,11 +22,12 @@ pub trait Kind: Send + Sync + 'static {
     const TIMEOUT: Duration = minutes(5);
     /// JSON pointers into args that make the lane's key.
     const LANE_BY: &'static [&'static str] = &[];
-    /// A JSON pointer into args to the units that a job costs.
+    /// A JSON pointer into args to the number of units (of the tenant's budget) and points (of resources) that a job is expected to take.
+    /// 1 where it leads to no number; what [`Context::used`] tells takes its place in the budget.
     const COST: Option<&'static str> = None;
     /// JSON pointers into args that keep a second job like it away.
     const UNIQUE_BY: &'static [&'static str] = &[];
-    /// Outside quotas that it uses.
+    /// Names of the outside quotas that it uses; one that begins with `/` is a JSON pointer into args to the name.
     const RESOURCES: &'static [&'static str] = &[];
     /// False: never run it again when the outcome of an attempt is not known.
     const REPEATABLE: bool = true;

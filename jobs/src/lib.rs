@@ -17,7 +17,7 @@ mod testing;
 pub use backoff::backoff;
 pub use catalog::Catalog;
 pub use checker::{Checker, Shape};
-pub use context::{Context, Level, Parts};
+pub use context::{Context, Headers, Learning, Level, Parts, Remaining, Resource};
 pub use decide::{Attempted, decide};
 pub use failure::{Cause, Failure};
 pub use kind::{Kind, Retry, minutes, seconds};

@@ -1,6 +1,6 @@
 //! What the tests of this crate stand on: the model broker, a clock that they move, and jobs leased from it.
 
-use crate::{Catalog, Checker, Context, JobRequest, Outbound, Parts};
+use crate::{Catalog, Checker, Context, Headers, JobRequest, Outbound, Parts};
 use longshore_base::{ManualClock, Millis, Name, SeededRandom};
 use longshore_queue::{Broker, Enqueued, Job, JobId, Lease, LeaseRequest, LogLine, NewJob, Scope, model::ModelBroker};
 use serde_json::Value;
@@ -25,6 +25,7 @@ pub(crate) struct House {
     pub(crate) random: Arc<SeededRandom>,
     pub(crate) checker: Arc<Checker>,
     pub(crate) outbound: Outbound,
+    pub(crate) headers: Headers,
     calls: AtomicU64,
 }
 
@@ -39,7 +40,8 @@ impl House {
         let checker = Arc::new(Checker::new(broker.clone(), Arc::new(clock.clone())));
         assert_eq!(checker.register(catalog.records()).await.unwrap(), vec![]);
         let outbound = Outbound::new(["127.0.0.0/8".parse().unwrap()]);
-        Self { clock, broker, random: SeededRandom::new(7), checker, outbound, calls: AtomicU64::new(1) }
+        let headers = Headers::new(broker.clone(), Arc::new(clock.clone()));
+        Self { clock, broker, random: SeededRandom::new(7), checker, outbound, headers, calls: AtomicU64::new(1) }
     }
 
     pub(crate) async fn standard() -> Self {
@@ -85,6 +87,7 @@ impl House {
             cancelled,
             checker: Arc::clone(&self.checker),
             outbound: self.outbound.clone(),
+            headers: self.headers.clone(),
         })
     }
 

@@ -25,8 +25,8 @@ pub(crate) async fn run(job: &Running, floor: &Floor) -> Attempted {
     job.meter.started();
     let of = &job.lease.job;
     let span = tracing::debug_span!("attempt", job = %of.id, kind = %of.kind, tenant = %of.tenant, run = of.counters.runs);
-    let cx = context(job, floor);
-    let handler = AssertUnwindSafe(floor.catalog.run(&cx)).catch_unwind().instrument(span);
+    let cx = job.context.get_or_init(|| context(job, floor));
+    let handler = AssertUnwindSafe(floor.catalog.run(cx)).catch_unwind().instrument(span);
     let returned = tokio::select! {
         biased;
         returned = handler => Some(returned),
@@ -59,7 +59,7 @@ pub(crate) fn settle(job: &Running, attempted: Attempted, floor: &Floor) {
     job.meter.ended(&outcome, ran);
     queue.took(ran);
     queue.meter.running.decrement(1.0);
-    let ack = Ack { id: lease.job.id, token: lease.token, ran, used: None, outcome };
+    let ack = Ack { id: lease.job.id, token: lease.token, ran, used: job.used(), outcome };
     if queue.acks.send(ack).is_err() {
         tracing::error!(job = %lease.job.id, "the worker has stopped acking; the lease will run out");
         floor.answered(queue.forget(std::iter::once(lease.token)));
@@ -114,6 +114,7 @@ fn context(job: &Running, floor: &Floor) -> Context {
         cancelled: job.cancelled.clone(),
         checker: floor.checker.clone(),
         outbound: floor.outbound.clone(),
+        headers: floor.headers.clone(),
     })
 }
 

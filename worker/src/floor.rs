@@ -2,7 +2,7 @@
 
 use crate::{options::Options, permits::Permits, queue::Queue, running::Running, watchdog::Watchdog};
 use longshore_base::{Clock, Millis, Name, Random};
-use longshore_jobs::{Catalog, Checker, Outbound};
+use longshore_jobs::{Catalog, Checker, Headers, Outbound};
 use longshore_queue::{Broker, WorkerState};
 use std::{
     collections::BTreeMap,
@@ -30,6 +30,8 @@ pub(crate) struct Floor {
     pub(crate) checker: Arc<Checker>,
     /// For the calls that handlers make.
     pub(crate) outbound: Outbound,
+    /// What providers told the handlers.
+    pub(crate) headers: Headers,
     pub(crate) started_at: Millis,
     pub(crate) permits: Arc<Permits>,
     /// Served so far; only grows.
@@ -77,6 +79,7 @@ impl Floor {
             kinds: catalog.names(),
             checker: Arc::new(Checker::new(broker.clone(), clock.clone())),
             outbound: Outbound::new(options.allow_outbound.clone()),
+            headers: Headers::new(broker.clone(), clock.clone()),
             started_at: clock.now(),
             permits: Permits::new(options.concurrency),
             queues: RwLock::default(),

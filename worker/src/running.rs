@@ -1,12 +1,12 @@
 //! One leased job in this process: until when its lease holds, whether it was told to stop, and that it ends once.
 
 use crate::{meter::KindMeter, queue::Queue};
-use longshore_jobs::Attempted;
+use longshore_jobs::{Attempted, Context};
 use longshore_queue::Lease;
 use std::{
     ops::Range,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
@@ -62,6 +62,8 @@ pub(crate) struct Running {
     pub(crate) cancelled: CancellationToken,
     /// Its end frees a slot. False: it arrived when none was free, and is given back.
     pub(crate) has_slot: bool,
+    /// What the handler runs in, once it has started.
+    pub(crate) context: OnceLock<Context>,
     arrived_us: u64,
     lease_until_us: AtomicU64,
     /// 0: not yet.
@@ -88,6 +90,7 @@ impl Running {
             queue: queue.clone(),
             cancelled: CancellationToken::new(),
             has_slot,
+            context: OnceLock::new(),
             arrived_us: micros(holds.start),
             lease_until_us: AtomicU64::new(micros(holds.end)),
             started_us: AtomicU64::new(0),
@@ -116,6 +119,10 @@ impl Running {
     /// How long the handler has run.
     pub(crate) fn ran(&self, now: Duration) -> Duration {
         self.started().map_or(Duration::ZERO, |start| now.saturating_sub(start))
+    }
+    /// Units of the tenant's budget that the handler told of, if it did.
+    pub(crate) fn used(&self) -> Option<u64> {
+        self.context.get().and_then(Context::used_in_all)
     }
     pub(crate) fn arrived(&self) -> Duration {
         Duration::from_micros(self.arrived_us)

@@ -1,4 +1,4 @@
-//! Progress and log lines: buffered, and written in batches, so that a talkative handler does not cost a call per line.
+//! Progress, log lines and units used: buffered, and written in batches, so that a talkative handler does not cost a call per line.
 
 use super::{Context, Inner};
 use crate::{Failure, decide::cut};
@@ -55,6 +55,10 @@ struct Buffer {
     progress: Option<Json>,
     logs: VecDeque<LogLine>,
     bytes: usize,
+    /// Units of the tenant's budget, in all; None: the handler has said nothing.
+    used: Option<u64>,
+    /// `used` is not written yet.
+    used_grew: bool,
     /// A write is on its way and will take what is here.
     due: bool,
     /// The same, and it does not wait for more.
@@ -82,12 +86,14 @@ impl Buffer {
     fn take(&mut self) -> Option<Note> {
         (self.due, self.hurried) = (false, false);
         self.bytes = 0;
-        let note = Note { progress: self.progress.take(), logs: mem::take(&mut self.logs).into(), used: None };
-        (note.progress.is_some() || !note.logs.is_empty()).then_some(note)
+        let used = self.used.filter(|_| mem::take(&mut self.used_grew));
+        let note = Note { progress: self.progress.take(), logs: mem::take(&mut self.logs).into(), used };
+        (note.progress.is_some() || !note.logs.is_empty() || note.used.is_some()).then_some(note)
     }
     /// What could not be written waits for the next write, in front of what came since.
     fn put_back(&mut self, note: Note) {
         self.progress = self.progress.take().or(note.progress);
+        self.used_grew |= note.used.is_some();
         let newer = mem::take(&mut self.logs);
         self.bytes = 0;
         for line in note.logs.into_iter().chain(newer) {
@@ -115,6 +121,18 @@ impl Context {
         let message = cut(message.as_ref(), ERROR_MAX).to_owned();
         let line = LogLine { at: self.clock().now(), level: level.as_str().to_owned(), message };
         self.note(|buffer| buffer.push(line));
+    }
+
+    /// Adds to the units of the tenant's budget that this attempt used (tokens, cents, points). What it comes to takes the place of the
+    /// job's estimate when the attempt ends; a crash is charged with the larger of the two. `used(0)` says that it used nothing so far.
+    pub fn used(&self, units: u64) {
+        self.note(|buffer| (buffer.used, buffer.used_grew) = (Some(buffer.used.unwrap_or(0).saturating_add(units)), true));
+    }
+
+    /// What [`Context::used`] has come to; None: nothing was said, and the estimate holds. The ack carries it.
+    #[must_use]
+    pub fn used_in_all(&self) -> Option<u64> {
+        self.inner.notes.lock().used
     }
 
     fn note(&self, change: impl FnOnce(&mut Buffer)) {
@@ -146,6 +164,11 @@ impl Context {
     /// Writes what is buffered, and drops what comes later. The worker calls this before it acks, so that nothing
     /// of this attempt arrives under a token that is not current any more.
     pub async fn close(&self) {
+        {
+            // The ack that follows tells what was used; a write for that alone would be one too many.
+            let mut buffer = self.inner.notes.lock();
+            buffer.used_grew &= buffer.progress.is_some() || !buffer.logs.is_empty();
+        }
         self.inner.write().await;
         self.inner.notes.lock().closed = true;
         // A write that began meanwhile ends before the ack.

@@ -53,6 +53,27 @@ async fn lines_and_progress_are_written_in_batches() {
 }
 
 #[tokio::test]
+async fn units_add_up_and_need_no_write_of_their_own_at_the_end() {
+    let house = House::standard().await;
+    let cx = house.running("demo.echo", json!({})).await;
+    assert_eq!(cx.used_in_all(), None, "nothing said: the estimate holds");
+    cx.used(0);
+    assert_eq!(cx.used_in_all(), Some(0));
+    cx.used(3);
+    cx.clone().used(4);
+    assert_eq!(cx.used_in_all(), Some(7));
+    let end = Ack { id: cx.id(), token: cx.token(), ran: Duration::ZERO, used: cx.used_in_all(), outcome: Outcome::Cancel };
+    house.broker.ack(&cx.job().queue, "w1", vec![end]).await.unwrap().remove(0).unwrap();
+    cx.close().await;
+    assert!(!cx.lease_lost(), "the ack told it; a write now would have been refused");
+    let cx = house.context(house.leased("demo.echo", json!({})).await);
+    cx.used(1);
+    house.take_over(&cx).await;
+    cx.flush().await;
+    assert!(cx.lease_lost(), "a long attempt tells it while it runs");
+}
+
+#[tokio::test]
 async fn close_writes_what_is_left_and_nothing_comes_after_it() {
     let house = House::standard().await;
     let cx = house.running("demo.echo", json!({})).await;
