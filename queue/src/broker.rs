@@ -141,6 +141,9 @@ pub trait Broker: Send + Sync + Debug + 'static {
     /// Waits until the queue may have something to lease, or `at_most`. A hint, never needed for correctness.
     async fn wait(&self, queue: &Name, at_most: Duration);
 
+    /// Waits until there may be more queues than `known`, or `at_most`. A hint.
+    async fn wait_queues(&self, known: usize, at_most: Duration);
+
     /// Waits until somebody may have changed this job (a cancel request included), or `at_most`. A hint.
     async fn watch(&self, id: JobId, at_most: Duration);
 

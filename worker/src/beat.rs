@@ -10,14 +10,25 @@ use std::{
 /// A worker is dead to the others after this many silent beats.
 const SILENT_BEATS: u32 = 6;
 
-/// Reports until the floor is stopped, and says good-bye.
+/// The first report waits so long for the queues to be found, so that it tells them.
+const FIRST_WITHIN: Duration = Duration::from_secs(1);
+
+/// Reports until the floor is stopped, and says good-bye. Queues that were found and a changed state are told at once: the shares of
+/// tenants are counted in the slots that workers announce, and kinds wait for a worker that announces them.
 pub(crate) async fn run(floor: Arc<Floor>) {
-    let mut failing = false;
+    let (mut failing, mut told) = (false, 0);
     let mut state = floor.state.subscribe();
+    tokio::select! {
+        () = floor.found.notified() => {}
+        () = floor.clock.sleep(FIRST_WITHIN) => {}
+        () = floor.stopped.cancelled() => {}
+    }
     loop {
         let ttl = (floor.options.beat() * SILENT_BEATS).max(Duration::from_secs(10));
         state.borrow_and_update();
-        match floor.broker.beat(report(&floor), ttl).await {
+        let report = report(&floor);
+        told = report.queues.len();
+        match floor.broker.beat(report, ttl).await {
             Ok(reply) => {
                 failing = false;
                 reply.command.into_iter().for_each(|command| obey(&floor, command));
@@ -32,10 +43,18 @@ pub(crate) async fn run(floor: Arc<Floor>) {
             () = floor.stopped.cancelled() => break,
             () = floor.clock.sleep(jittered(floor.options.beat(), &*floor.random)) => {}
             _ = state.changed() => {}
+            () = more_queues(&floor, told) => {}
         }
     }
     if let Err(error) = tokio::time::timeout(Duration::from_secs(1), floor.broker.leave(&floor.id)).await.unwrap_or(Ok(())) {
         tracing::warn!(worker = %floor.id, %error, "the worker could not say good-bye; it is forgotten when its report is old");
+    }
+}
+
+/// Completes when more queues are served than were told.
+async fn more_queues(floor: &Floor, told: usize) {
+    while floor.queues().len() <= told {
+        floor.found.notified().await;
     }
 }
 

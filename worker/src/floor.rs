@@ -45,6 +45,8 @@ pub(crate) struct Floor {
     pub(crate) hurry: CancellationToken,
     /// Every part should end.
     pub(crate) stopped: CancellationToken,
+    /// Wakes the reports: the queues have been looked for, and what is served now is told at once.
+    pub(crate) found: Notify,
     /// Wakes the heartbeat: something is held again.
     pub(crate) arrivals: Notify,
     /// Wakes the heartbeat: a queue should be extended at once.
@@ -88,6 +90,7 @@ impl Floor {
             grace: Mutex::new(options.grace()),
             hurry: CancellationToken::new(),
             stopped: CancellationToken::new(),
+            found: Notify::new(),
             arrivals: Notify::new(),
             nudge: Notify::new(),
             watchdog: Watchdog::default(),

@@ -25,13 +25,18 @@ const LEASE_MOST: usize = 500;
 const GATHERING: Duration = Duration::from_millis(1);
 /// How long a loop trusts in signals before it looks again; a lost signal costs this much at worst.
 const SIGNALS_TRUSTED: Duration = Duration::from_secs(5);
-/// How often a worker that serves all queues looks for new ones.
+/// How often a worker that serves all queues looks for new ones unless it is told of one.
 const DISCOVERY: Duration = Duration::from_secs(1);
+/// Queues that are made one right after the other are found together.
+const FOUND_APART: Duration = Duration::from_millis(5);
 
 /// Serves the queues that the options name, until the floor is stopped.
 pub(crate) async fn run(floor: Arc<Floor>, loops: TaskTracker) {
     match &floor.options.queues {
-        Queues::Named(names) => names.iter().for_each(|name| serve(&floor, &loops, name)),
+        Queues::Named(names) => {
+            names.iter().for_each(|name| serve(&floor, &loops, name));
+            floor.found.notify_one();
+        }
         Queues::All => discover(&floor, &loops).await,
     }
 }
@@ -47,7 +52,12 @@ async fn discover(floor: &Arc<Floor>, loops: &TaskTracker) {
             Ok(names) => {
                 patience.rest();
                 names.iter().for_each(|name| serve(floor, loops, name));
-                pause(floor, jittered(DISCOVERY, &*floor.random)).await;
+                floor.found.notify_one();
+                tokio::select! {
+                    () = floor.broker.wait_queues(names.len(), jittered(DISCOVERY, &*floor.random)) => {}
+                    () = draining(floor) => return,
+                }
+                pause(floor, FOUND_APART).await;
             }
             Err(error) => {
                 tracing::warn!(worker = %floor.id, %error, "the queues cannot be listed");
@@ -85,17 +95,19 @@ struct Leaser {
 impl Leaser {
     async fn run(mut self) {
         let floor = self.floor.clone();
-        let (mut patience, mut spurious) = (Patience::new(), Spurious::default());
+        let (mut patience, mut spurious, mut full) = (Patience::new(), Spurious::default(), false);
         while self.may_lease().await {
             let mut grant = tokio::select! {
                 grant = floor.permits.acquire(self.queue.seat, LEASE_MOST) => grant,
                 () = left_active(&floor) => continue,
             };
-            self.gather(&mut grant).await;
+            if full {
+                self.gather(&mut grant).await;
+            }
             match self.lease(grant.n).await {
                 Ok((reply, asked)) => {
                     patience.rest();
-                    let full = reply.leases.len() >= grant.n;
+                    full = reply.leases.len() >= grant.n;
                     let next_due = reply.next_due;
                     floor.permits.hungry(self.queue.seat, full);
                     if reply.leases.is_empty() {
@@ -108,6 +120,7 @@ impl Leaser {
                 }
                 Err(error) => {
                     drop(grant);
+                    full = false;
                     floor.permits.hungry(self.queue.seat, false);
                     self.queue.meter.failed_calls.increment(1);
                     tracing::warn!(worker = %floor.id, queue = %self.queue.name, %error, "leasing failed; it will be tried again");
@@ -154,11 +167,12 @@ impl Leaser {
         }
     }
 
-    /// Attempts that end as fast as they start free their slots one by one. A call costs much the same for one job as for many, so a
-    /// moment's patience pays.
+    /// Attempts that end as fast as they start free their slots one by one, and a call costs much the same for one job as for many. So
+    /// while there is more to do, a moment's patience pays: most of the slots that the last call filled are free again by then. A queue
+    /// that had nothing more is asked at once.
     async fn gather(&self, grant: &mut Grant) {
         let floor = &self.floor;
-        let missing = (floor.permits.total() / 2).saturating_sub(grant.n);
+        let missing = floor.permits.total().min(LEASE_MOST).saturating_sub(grant.n);
         if missing == 0 || !self.queue.is_brief() {
             return;
         }

@@ -192,6 +192,9 @@ impl Broker for ModelBroker {
         })
         .await;
     }
+    async fn wait_queues(&self, known: usize, at_most: Duration) {
+        self.until(at_most, |world| world.homes.len() > known).await;
+    }
     async fn watch(&self, id: JobId, at_most: Duration) {
         let shown = |world: &World| world.record(id).map(|r| format!("{:?}", r.job));
         let before = shown(&self.world());

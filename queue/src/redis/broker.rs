@@ -145,6 +145,14 @@ impl Broker for RedisBroker {
             Err(_) => self.options.clock.sleep(at_most).await,
         }
     }
+    async fn wait_queues(&self, known: usize, at_most: Duration) {
+        if self.queues.count() > known {
+            return;
+        }
+        let key = keys::homes(&self.options.prefix);
+        let hearing = self.ears.listen(&self.router, keys::slot(&key), &format!("{key}:sig"), &self.queues.signal).await;
+        self.queues.signal.wait(&*self.options.clock, hearing.bound(at_most)).await;
+    }
     async fn watch(&self, id: JobId, at_most: Duration) {
         let at_most = signal::jittered(at_most, &*self.options.random);
         let Ok(queue) = self.queue_of(id).await else { return self.options.clock.sleep(at_most).await };

@@ -31,6 +31,8 @@ type Known = (HashMap<u16, Arc<Queue>>, HashMap<Name, Arc<Queue>>);
 #[derive(Debug, Default)]
 pub(super) struct Queues {
     known: RwLock<Known>,
+    /// Tells of queues that are made.
+    pub(super) signal: Arc<Signal>,
     read_at: tokio::sync::Mutex<Option<Duration>>,
 }
 
@@ -131,6 +133,11 @@ impl RedisBroker {
 }
 
 impl Queues {
+    /// How many this process knows.
+    pub(super) fn count(&self) -> usize {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).1.len()
+    }
+
     fn by_name(&self, name: &Name) -> Option<Arc<Queue>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).1.get(name).cloned()
     }

@@ -1,8 +1,8 @@
 //! The contract's calls, each sent to the writer or to a reader. What must survive a power cut before it is answered says `FSYNC`.
 
 use super::{
-    Result, SqliteBroker, ack, around, cancel, codec, deliver, edit, enqueue, extend, lease, list, note, purge, replay, stats, tick,
-    workers,
+    Result, SqliteBroker, ack, around, cancel, codec, deliver, edit, enqueue, extend, lease, list, note, purge, replay, signals, stats,
+    tick, workers,
 };
 use crate::{
     Ack, Acked, BeatReply, Begun, Broker, BrokerError, Command, Delivered, Delivery, Durability, Edit, Enqueued, Explanation, ExtendReply,
@@ -31,6 +31,7 @@ impl Broker for SqliteBroker {
         let name = queue.to_string();
         let home = Home(self.write(FSYNC, move |tx| around::home(tx, &name)).await?);
         self.homes.write().unwrap_or_else(PoisonError::into_inner).insert(queue.clone(), home);
+        self.signals.opened.notify_waiters();
         Ok(home)
     }
 
@@ -227,6 +228,15 @@ impl Broker for SqliteBroker {
         // A queue that cannot be registered has nothing to wait for but the time.
         let home = self.home(queue).await.unwrap_or(Home(0));
         self.signals.wait(home, at_most, &*self.clock).await;
+    }
+
+    async fn wait_queues(&self, known: usize, at_most: Duration) {
+        let opened = self.signals.opened.notified();
+        tokio::pin!(opened);
+        opened.as_mut().enable();
+        if self.homes.read().unwrap_or_else(PoisonError::into_inner).len() <= known {
+            signals::pause(opened, at_most, &*self.clock).await;
+        }
     }
 
     async fn watch(&self, id: JobId, at_most: Duration) {

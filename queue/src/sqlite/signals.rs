@@ -53,6 +53,8 @@ struct Bell {
 #[derive(Debug, Default)]
 pub(super) struct Signals {
     queues: Mutex<HashMap<u16, Arc<Bell>>>,
+    /// A queue was made.
+    pub(super) opened: Notify,
     jobs: Mutex<HashMap<JobId, (usize, Arc<Notify>)>>,
     watchers: AtomicUsize,
 }
@@ -141,7 +143,7 @@ impl Drop for Watching<'_> {
 
 /// `signal`, or `at_most` by the broker's clock or by the machine's, whichever is over first: under a clock that a test holds
 /// still nobody may hang for ever.
-async fn pause(signal: impl Future<Output = ()>, at_most: Duration, clock: &dyn Clock) {
+pub(super) async fn pause(signal: impl Future<Output = ()>, at_most: Duration, clock: &dyn Clock) {
     let either = async {
         tokio::select! {
             () = signal => {}

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{Options, Queues};
 use longshore_base::{Clock, Name};
-use longshore_queue::{RuleChange, RuleScope, State};
+use longshore_queue::{Pause, RuleChange, RuleScope, State};
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 #[tokio::test]
@@ -71,9 +71,49 @@ async fn a_worker_of_all_queues_finds_a_new_one() {
     let first = house.enqueue(Act::Return).await;
     house.until_job(first, "it is completed", |job| job.state == State::Completed).await;
     let late = Name::literal("late");
+    let asked = house.clock.elapsed();
     let second = house.enqueue_to(&late, Act::Return, |_| {}).await;
     house.until_job(second, "it is completed", |job| job.state == State::Completed).await;
+    assert!(house.clock.elapsed() - asked < Duration::from_millis(400), "it was told of it, and did not wait for its next look");
     assert_eq!(worker.status().queues.iter().map(|queue| queue.name.as_str()).collect::<Vec<_>>(), ["late", "q"]);
+    worker.stop_now().await;
+}
+
+#[tokio::test]
+async fn served_queues_are_announced_with_their_slots_as_soon_as_they_are_found() {
+    let house = House::new("announced").await;
+    let worker = house.worker(Options { queues: Queues::All, beat_ms: 60_000, ..options() });
+    let first = house.eventually("it reports", async || house.broker.workers().await.unwrap().pop()).await;
+    let told: Vec<_> = first.queues.iter().map(|queue| (queue.name.as_str(), queue.slots)).collect();
+    assert_eq!(told, [("q", 8)], "its first report tells them already");
+    house.broker.home(&Name::literal("late")).await.unwrap();
+    let both = async || house.broker.workers().await.unwrap().pop().filter(|report| report.queues.len() == 2);
+    house.eventually("the next queue is told long before the next report", both).await;
+    worker.stop_now().await;
+}
+
+#[tokio::test]
+async fn a_gated_queue_costs_no_slot_and_no_polling() {
+    let house = House::new("gated").await;
+    let (pause, other) = (Pause { until: None, reason: None, by: None }, Name::literal("other"));
+    house.broker.rule(&house.queue, &RuleScope::Queue, RuleChange::Pause(pause), None).await.unwrap();
+    for _ in 0..50 {
+        house.enqueue(Act::Return).await;
+    }
+    let queues = Queues::Named(vec![house.queue.clone(), other.clone()]);
+    let worker = house.worker(Options { queues, concurrency: 2, beat_ms: 60_000, ..options() });
+    house.eventually("it has looked", async || worker.status().last_lease).await;
+    let (began, looked) = (house.clock.elapsed(), house.cuts.leased.lock().unwrap().len());
+    house.eventually("a second has passed", async || (house.clock.elapsed() > began + Duration::from_secs(1)).then_some(())).await;
+    let calls = house.cuts.leased.lock().unwrap().len() - looked;
+    assert!(calls <= 4, "{calls} lease calls in a second for two queues with nothing to run");
+    for _ in 0..2 {
+        house.enqueue_to(&other, Act::Wait, |_| {}).await;
+    }
+    house.eventually("both slots run the other queue's", async || (house.probe.running.load(SeqCst) == 2).then_some(())).await;
+    house.probe.open();
+    house.broker.rule(&house.queue, &RuleScope::Queue, RuleChange::Resume, None).await.unwrap();
+    house.eventually("it goes on at once", async || (house.stats().await.completed == 50).then_some(())).await;
     worker.stop_now().await;
 }
 

@@ -180,6 +180,9 @@ impl Broker for Shaky {
     async fn wait(&self, queue: &Name, at_most: Duration) {
         self.inner.wait(queue, at_most).await;
     }
+    async fn wait_queues(&self, known: usize, at_most: Duration) {
+        self.inner.wait_queues(known, at_most).await;
+    }
     async fn watch(&self, id: JobId, at_most: Duration) {
         self.inner.watch(id, at_most).await;
     }
