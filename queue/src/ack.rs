@@ -32,7 +32,8 @@ pub struct LeaseRequest {
 pub struct LeaseReply {
     /// In the order in which they should start.
     pub leases: Vec<Lease>,
-    /// How long until something in the queue falls due, if anything will; wait for that or for a signal.
+    /// How long until something in the queue falls due, or a gate, a rate, a budget or a resource that holds something back ends, if any will;
+    /// wait for that or for a signal.
     pub next_due: Option<Duration>,
 }
 
@@ -63,7 +64,8 @@ pub struct Ack {
     pub id: JobId,
     /// Under which token.
     pub token: Token,
-    /// How long the handler ran, by the worker's clock. Corrects what the start was charged with.
+    /// How long the handler ran, by the worker's clock. Corrects what the start was charged with, and goes into the kind's mean; not so for an
+    /// unstarted release, which is charged nothing. A lost lease is charged the time until its reap.
     pub ran: Duration,
     /// Units of the tenant's budget that the attempt used, where it knows; None: what it last noted, else the estimate.
     pub used: Option<u64>,
@@ -98,7 +100,7 @@ pub enum Outcome {
         /// By the server's clock.
         after: Duration,
     },
-    /// Closes the job's (tenant, key) for a time; the job is Ready again, and no counter moves but the runs, which runs_max bounds.
+    /// Closes the job's (tenant, key) for a time, whatever becomes of the job; it is Ready again, and no counter moves but the runs, which runs_max bounds.
     Gate {
         /// How long.
         after: Duration,

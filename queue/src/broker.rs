@@ -27,11 +27,12 @@ pub trait Broker: Send + Sync + Debug + 'static {
     async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<Vec<Result<Enqueued>>>;
 
     /// Leases what may run now, after promoting what is due. Tenants share the slots' time by weight; inside a tenant lanes by (priority of
-    /// the head, virtual time), inside a lane priority, then order of enqueue. What a rule holds back is passed over.
+    /// the head, virtual time), inside a lane priority, then order of enqueue. What a rule holds back is passed over: a whole lane, as its head
+    /// goes first; only suspects are passed over one by one.
     async fn lease(&self, request: &LeaseRequest) -> Result<LeaseReply>;
 
     /// Lengthens the leases in `held` to now + `lease`. Leases of this worker in this queue that were granted by a call up to
-    /// `settled` and are not listed are given back without a count: their reply never arrived.
+    /// `settled` and are not listed are given back without a count, like an unstarted release: their reply never arrived.
     async fn extend(&self, queue: &Name, worker: &str, held: &[Held], settled: u64, lease: Duration) -> Result<ExtendReply>;
 
     /// Ends attempts. The same token again gives the same answer; an older one is [`BrokerError::LeaseLost`] and changes nothing.

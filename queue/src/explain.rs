@@ -80,9 +80,9 @@ pub enum Obstacle {
         /// When to look again, where that is known.
         until: Option<Millis>,
     },
-    /// No live worker takes jobs of this queue.
+    /// No live worker that is Active serves this queue. A lease does not look at this, nor at [`Self::UnknownKind`]: who asks is there.
     NoWorker,
-    /// Live workers serve the queue; none knows this kind.
+    /// Live, active workers serve the queue; none knows this kind.
     UnknownKind {
         /// The kind.
         kind: Name,
@@ -104,7 +104,8 @@ pub enum Obstacle {
         /// The first of them.
         first: JobId,
     },
-    /// Nothing is in its way but that others have their turn first, or that every slot is taken.
+    /// Nothing else is in its way but that others have their turn first, or that every slot that live workers announce is taken. Told only when
+    /// nothing else is.
     Turn {
         /// Its tenant's virtual time less the queue's, in milliseconds of slot-time: what others get first.
         behind_ms: f64,

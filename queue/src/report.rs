@@ -73,10 +73,10 @@ pub struct QueueStats {
     /// When `slots` was last changed.
     #[serde(default)]
     pub scaled_at: Option<Millis>,
-    /// Slots that its live workers announce, not capped.
+    /// Slots that its live workers announce, whatever they are doing, not capped.
     #[serde(default)]
     pub slots_live: u64,
-    /// Attempts that ended, per second, over the last 10 to 20 seconds.
+    /// Attempts that ended (acks other than an unstarted release), per second, over the last 10 to 20 seconds.
     #[serde(default)]
     pub rate_per_s: f64,
     /// Mean duration of its latest attempts in milliseconds, over all kinds (exponentially weighted).

@@ -46,7 +46,7 @@ pub enum ResourceChange {
     /// Lends again.
     Resume,
     /// What the provider told a handler: so many points (or starts, where the resource has no points) are left until the window of the
-    /// provider ends. Holds until then, and only makes less available.
+    /// provider ends. Holds until then, and only makes less available; the newest word holds, also over a Put.
     Learn {
         /// What is left.
         remaining: u64,

@@ -120,14 +120,17 @@ pub enum GateCause {
 /// A closed gate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gate {
-    /// Until when, why and who. A scope has one gate: a person's pause stands until its end or a resume; of others the later end holds.
+    /// Until when, why and who. A scope has one gate: a person's pause replaces whatever is there and stands until its end or a resume; of
+    /// others the later end holds. One whose end has come is not told any more.
     #[serde(flatten)]
     pub pause: Pause,
     /// How it opens.
     pub cause: GateCause,
 }
 
-/// Failures of a (tenant, key) in a row. Counted are attempts that ended as Retry or Dead; one that ends well begins anew.
+/// Failures of a (tenant, key) in a row. Counted are acks of Retry and Dead; a Complete, of the probe or of any other, begins anew: it forgets
+/// them and opens a gate that they closed. While `wait_ms` is not 0 and no gate is closed, whoever had closed it, one job at a time tries: a
+/// Retry or Dead of it closes the gate for twice as long, any other end leaves its place to another. Other failures only count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failures {
     /// How many.
@@ -156,9 +159,9 @@ pub enum RuleChange {
     Pause(Pause),
     /// Opens the gate, whoever closed it, and forgets the failures.
     Resume,
-    /// The queue only: run at most so many at once, over all workers; None: no cap. Checked together with `max_running`.
+    /// The queue only, Refused elsewhere: run at most so many at once, over all workers; None: no cap. Checked together with `max_running`.
     Scale(Option<u32>),
-    /// The queue only: keep how to scale it by itself, None: not any more. The scheduler sets the cap.
+    /// The queue only, Refused elsewhere: keep how to scale it by itself, None: not any more. The scheduler sets the cap.
     Auto(Option<Auto>),
 }
 
@@ -208,7 +211,7 @@ pub struct BudgetState {
     pub alert: bool,
 }
 
-/// A lane that has jobs ready or running, as people see it.
+/// A lane that has jobs ready or running, as people see it. Lanes that differ in their resources only are told as one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LaneView {
     /// Whose.

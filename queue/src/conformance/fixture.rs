@@ -24,6 +24,9 @@ pub trait Fixture: Send + Sync {
     /// of any job: the count of refused late writes, the time the slot was last seen, and the flags of idle workers.
     async fn snapshot(&self, queue: &Name) -> String;
 
+    /// A handle on what is kept now, as a process has it that starts later.
+    async fn reopened(&self) -> Arc<dyn Broker>;
+
     /// The same kind of broker, set up so that it is durable; for the kinds that are not repeatable.
     async fn durable(&self) -> Arc<dyn Fixture>;
 }

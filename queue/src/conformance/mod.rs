@@ -12,19 +12,26 @@
 //! After every case the queue's counts are compared with its jobs. Around every refused call ([`Case::refused`]) the whole state is
 //! compared: a refused or failed call leaves everything as it was.
 
+pub mod budgets;
 pub mod cancelling;
 mod case;
 pub mod crashes;
 pub mod ends;
 pub mod enqueueing;
+pub mod explaining;
 mod fixture;
+pub mod gates;
 pub mod leasing;
 pub mod letters;
+pub mod limits;
 mod list;
 pub mod people;
+pub mod resources;
 pub mod retention;
+pub mod rules;
 pub mod running;
 pub mod seeing;
+pub mod sharing;
 pub mod steering;
 pub mod uniqueness;
 pub mod waiting;

@@ -277,7 +277,7 @@ pub async fn q7_wake_ups_reach_those_who_watch_a_job(c: &Case) {
 }
 
 /// Starts waiting, does it, and expects the wait to end long before its time.
-async fn wakes<T>(c: &Case, what: &str, act: impl Future<Output = T>) {
+pub(super) async fn wakes<T>(c: &Case, what: &str, act: impl Future<Output = T>) {
     let wait = c.broker.wait(&c.queue, LONG);
     let both = async { tokio::join!(wait, act) };
     let woken = tokio::time::timeout(Duration::from_secs(10), both).await;

@@ -1,9 +1,15 @@
 //! Ack, save and note: every write carries its token.
 
 use super::world::{Queue, Result, World, ms};
-use crate::{Ack, Acked, BrokerError, ErrorInfo, EventKind, JobId, LOGS_MAX, Note, Outcome, Reason, Saves, State, Token};
+use crate::{
+    Ack, Acked, BrokerError, CHARGE_LEAST_MS, ErrorInfo, EventKind, GateCause, JobId, LOGS_MAX, Note, Outcome, Reason, RuleScope, Saves,
+    State, Token, fair,
+};
 use longshore_base::{Millis, Name};
 use std::time::Duration;
+
+/// Over which the rate of ends is told.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
 
 impl World {
     /// Ends one attempt.
@@ -49,6 +55,7 @@ impl World {
         if note.progress.is_some() {
             record.job.progress = note.progress;
         }
+        record.noted = note.used.or(record.noted);
         record.logs.extend(note.logs);
         while record.logs.iter().map(|line| line.message.len()).sum::<usize>() > LOGS_MAX {
             record.logs.pop_front();
@@ -75,6 +82,7 @@ impl Queue {
         let cancelled = record.job.cancel_requested;
         let exhausted = record.job.counters.attempts + 1 >= record.job.policy.attempts_max;
         let unknown = !record.job.policy.repeatable;
+        let units = ack.used.or(record.noted).unwrap_or(u64::from(record.job.cost));
         let counters = &mut record.job.counters;
         match &ack.outcome {
             Outcome::Complete { .. } | Outcome::Retry { .. } | Outcome::Dead { .. } => {
@@ -85,6 +93,7 @@ impl Queue {
             Outcome::Release { started: false } => {}
             Outcome::Snooze { .. } | Outcome::Gate { .. } | Outcome::Wait(_) | Outcome::Cancel => counters.crashes_in_row = 0,
         }
+        self.count(now, &ack, units);
         self.leave_running(ack.id, None);
         let (what, error) = match &ack.outcome {
             Outcome::Complete { .. } => (EventKind::Completed, None),
@@ -108,8 +117,9 @@ impl Queue {
             Outcome::Cancel => self.end(ack.id, now, State::Cancelled, Some(Reason::Cancelled), None),
             _ if cancelled => self.end(ack.id, now, State::Cancelled, Some(Reason::Cancelled), None),
             Outcome::Retry { after, .. } => self.rest(ack.id, now, State::Retrying, after),
-            Outcome::Snooze { after } | Outcome::Gate { after, .. } => self.snooze(ack.id, now, after),
-            Outcome::Release { .. } => self.get(ack.id).job.state = State::Ready,
+            Outcome::Snooze { after } => self.snooze(ack.id, now, after),
+            Outcome::Gate { .. } if self.ran_out(ack.id) => self.end(ack.id, now, State::Dead, Some(Reason::RunsExhausted), None),
+            Outcome::Gate { .. } | Outcome::Release { .. } => self.get(ack.id).job.state = State::Ready,
             Outcome::Wait(wait) => self.fall_asleep(ack.id, now, wait),
         }
         let state = self.jobs[&ack.id].job.state;
@@ -117,10 +127,45 @@ impl Queue {
         state
     }
 
+    /// What the attempt took, and what its end says of its (tenant, key).
+    fn count(&mut self, now: Millis, ack: &Ack, units: u64) {
+        let job = &self.jobs[&ack.id].job;
+        let scope = RuleScope::Key { tenant: job.tenant.clone(), key: job.lane_key.clone() };
+        match &ack.outcome {
+            Outcome::Release { started: false } => return self.give_back(now, ack.id),
+            Outcome::Complete { .. } => self.count_failure(now, ack.id, true),
+            Outcome::Retry { .. } | Outcome::Dead { .. } => self.count_failure(now, ack.id, false),
+            Outcome::Gate { after, reason } => {
+                let end = (0..=256.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or(0);
+                self.close(now, &scope, now + ms(*after), reason[..end].to_owned(), GateCause::Handler);
+            }
+            _ => {}
+        }
+        let ran_ms = ack.ran.as_secs_f64() * 1_000.0;
+        self.correct(ack.id, ran_ms.max(CHARGE_LEAST_MS));
+        self.settle_budget(ack.id, units);
+        let kind = self.jobs[&ack.id].job.kind.clone();
+        let mean = fair::mean(self.means.get(&kind).copied(), ran_ms, 1);
+        self.means.insert(kind, mean);
+        self.mean_ms = Some(fair::mean(self.mean_ms, ran_ms, 1));
+        self.ends.push_back(now);
+    }
+
+    /// Attempts that ended, per second.
+    pub(super) fn rate(&self, now: Millis) -> f64 {
+        let window = ms(RATE_WINDOW);
+        self.ends.iter().filter(|at| **at > now - window).count() as f64 / RATE_WINDOW.as_secs_f64()
+    }
+
+    fn ran_out(&self, id: JobId) -> bool {
+        let job = &self.jobs[&id].job;
+        job.counters.runs >= job.policy.runs_max
+    }
+
     fn snooze(&mut self, id: JobId, now: Millis, after: Duration) {
         let job = &self.jobs[&id].job;
         let age = u64::try_from(now - job.created_at).unwrap_or(0);
-        if job.counters.runs >= job.policy.runs_max {
+        if self.ran_out(id) {
             self.end(id, now, State::Dead, Some(Reason::RunsExhausted), None);
         } else if job.policy.age_max_ms.is_some_and(|max| age > max) {
             self.end(id, now, State::Dead, Some(Reason::AgeExhausted), None);

@@ -129,33 +129,22 @@ impl Broker for ModelBroker {
         Ok(self.world().kinds.values().cloned().collect())
     }
     async fn rule(&self, queue: &Name, scope: &RuleScope, change: RuleChange, expected: Option<u64>) -> Result<ScopeState> {
-        let _ = (scope, expected);
-        self.change(|world, _| world.rule(queue, change));
-        Ok(ScopeState::default())
+        self.change(|world, now| world.rule(now, queue, scope, change, expected))
     }
-
     async fn rules(&self, queue: &Name, scope: &RuleScope) -> Result<ScopeState> {
-        let _ = (queue, scope);
-        Err(BrokerError::Refused("rules".to_owned()))
+        Ok(self.world().rules(self.clock.now(), queue, scope))
     }
-
     async fn lanes(&self, scope: &Scope, queue: &Name, limit: usize) -> Result<Vec<LaneView>> {
-        let _ = (queue, scope, limit);
-        Err(BrokerError::Refused("lanes".to_owned()))
+        Ok(self.world().lanes(self.clock.now(), scope, queue, limit))
     }
-
     async fn explain(&self, scope: &Scope, id: JobId) -> Result<Explanation> {
-        let _ = (scope, id);
-        Err(BrokerError::Refused("explain".to_owned()))
+        self.world().explain(self.clock.now(), scope, id)
     }
-
     async fn resource(&self, name: &Name, change: ResourceChange, expected: Option<u64>) -> Result<ResourceState> {
-        let _ = (name, change, expected);
-        Err(BrokerError::Refused("resource".to_owned()))
+        self.change(|world, now| world.resource(now, name, change, expected))
     }
-
     async fn resources(&self) -> Result<Vec<ResourceState>> {
-        Ok(Vec::new())
+        Ok(self.world().resources(self.clock.now()))
     }
     async fn beat(&self, report: WorkerReport, ttl: Duration) -> Result<BeatReply> {
         Ok(self.change(|world, now| world.beat(now, report, ttl)))
@@ -187,8 +176,7 @@ impl Broker for ModelBroker {
         let due = |world: &World| world.records(queue).filter_map(|r| r.job.due_at).min();
         let before = due(&self.world());
         self.until(at_most, |world| {
-            let ready = world.records(queue).any(|r| r.job.state == State::Ready);
-            ready || due(world).is_some_and(|due| before.is_none_or(|before| due < before))
+            world.any_open(self.clock.now(), queue) || due(world).is_some_and(|due| before.is_none_or(|before| due < before))
         })
         .await;
     }

@@ -1,9 +1,13 @@
 //! Lease and extend.
 
+use super::lanes::{Lane, Waiting};
 use super::world::{Queue, World, ms};
 use crate::{EventKind, ExtendReply, Held, JobId, Lease, LeaseReply, LeaseRequest, State, Token};
 use longshore_base::{Millis, Name};
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 impl World {
     /// Leases what may run now.
@@ -14,32 +18,19 @@ impl World {
         {
             return LeaseReply { leases: reply.leases.clone(), next_due: reply.next_due };
         }
-        queue.promote(now);
-        queue.expire(now);
-        let mut picks = Vec::new();
-        while picks.len() < request.n
-            && let Some(id) = queue.next(now, request, &picks)
-        {
-            let tenant = queue.jobs[&id].job.tenant.clone();
-            queue.turn = queue.place(&tenant);
-            queue.starts.insert(tenant, queue.turn + 1);
-            picks.push(id);
+        self.promote(now, &request.queue);
+        let mut leases = Vec::new();
+        let mut waiting = self.queue(&request.queue).waiting();
+        while leases.len() < request.n {
+            let open = self.open(now, &request.queue, &waiting);
+            self.queue(&request.queue).enter(open);
+            let Some(id) = self.queues[&request.queue].first(&self.heads(now, request, &waiting)) else { break };
+            let lease = self.begin_lease(now, request, id);
+            let record = &self.queues[&request.queue].jobs[&id];
+            waiting.get_mut(&record.lane()).expect("its lane").remove(&(record.order(), id));
+            leases.push(lease);
         }
-        let reply = self.grant(now, request, &picks);
-        self.drain(now);
-        reply
-    }
-
-    /// Leases exactly these jobs; the caller has found that they may run. The random walk follows a broker's choice with it.
-    pub fn grant(&mut self, now: Millis, request: &LeaseRequest, picks: &[JobId]) -> LeaseReply {
-        let queue = self.queue(&request.queue);
-        let leases = picks.iter().map(|id| queue.grant(now, request, *id)).collect();
-        let next_due = queue.jobs.values().filter(|r| r.job.state != State::Ready).filter_map(|r| r.job.due_at).min();
-        let next_due = next_due.map(|due| Duration::from_millis(u64::try_from(due - now).unwrap_or(0)));
-        let reply = LeaseReply { leases, next_due };
-        let kept = LeaseReply { leases: reply.leases.clone(), next_due };
-        queue.replies.insert(request.worker.clone(), (request.call, kept));
-        reply
+        self.reply(now, request, leases)
     }
 
     /// Due jobs become Ready and late ones expire, as the start of a lease does it.
@@ -50,25 +41,79 @@ impl World {
         self.drain(now);
     }
 
-    /// Whether `id` may be leased now after `before`, all of them going to the same call.
-    #[must_use]
-    pub fn may_lease(&mut self, now: Millis, request: &LeaseRequest, before: &[JobId], id: JobId) -> bool {
-        let queue = self.queue(&request.queue);
-        let Some(wanted) = queue.jobs.get(&id) else { return false };
-        let room = queue.room(now, request, before);
-        let ahead = queue.jobs.values().any(|r| {
-            let (a, b) = (&r.job, &wanted.job);
-            (&a.tenant, &a.kind, &a.lane_key) == (&b.tenant, &b.kind, &b.lane_key)
-                && r.order() < wanted.order()
-                && room.admits(r, request, before)
-        });
-        !ahead && room.admits(wanted, request, before)
+    /// Leases exactly this job; the caller has found that it may run. The random walk follows a broker's choice with it.
+    pub fn start(&mut self, now: Millis, request: &LeaseRequest, id: JobId) -> Lease {
+        let waiting = self.queue(&request.queue).waiting();
+        let open = self.open(now, &request.queue, &waiting);
+        self.queue(&request.queue).enter(open);
+        self.begin_lease(now, request, id)
     }
 
-    /// Whether anything at all may be leased now.
+    fn begin_lease(&mut self, now: Millis, request: &LeaseRequest, id: JobId) -> Lease {
+        let queue = self.queue(&request.queue);
+        queue.charge(id);
+        queue.take(now, id);
+        let lease = queue.grant(now, request, id);
+        self.take_resources(now, &lease.job);
+        lease
+    }
+
+    /// What a call is answered, and once more if it is repeated.
+    pub fn reply(&mut self, now: Millis, request: &LeaseRequest, leases: Vec<Lease>) -> LeaseReply {
+        let queue = self.queue(&request.queue);
+        let due = queue.jobs.values().filter(|r| r.job.state != State::Ready).filter_map(|r| r.job.due_at).min();
+        let queue = &self.queues[&request.queue];
+        let freed = queue.waiting().into_values().filter_map(|jobs| {
+            let obstacles = self.admit(now, queue, &queue.jobs[&jobs.first()?.1].job);
+            let last = obstacles.iter().try_fold(now, |last, obstacle| obstacle.until(now).map(|until| last.max(until)));
+            last.filter(|last| *last > now)
+        });
+        let next_due = due.into_iter().chain(freed).min().map(|due| Duration::from_millis(u64::try_from(due - now).unwrap_or(0)));
+        let kept = LeaseReply { leases: leases.clone(), next_due };
+        self.queue(&request.queue).replies.insert(request.worker.clone(), (request.call, kept));
+        LeaseReply { leases, next_due }
+    }
+
+    /// Whether `id` may be leased now by this worker: it is the head of its lane, and no rule holds it back.
     #[must_use]
-    pub fn any_leasable(&mut self, now: Millis, request: &LeaseRequest, before: &[JobId]) -> bool {
-        self.queue(&request.queue).next(now, request, before).is_some()
+    pub fn may_lease(&self, now: Millis, request: &LeaseRequest, id: JobId) -> bool {
+        self.heads_now(now, request).values().any(|head| *head == id)
+    }
+
+    /// Whether anything at all may be leased now by this worker.
+    #[must_use]
+    pub fn any_leasable(&self, now: Millis, request: &LeaseRequest) -> bool {
+        !self.heads_now(now, request).is_empty()
+    }
+
+    /// Whether anything at all may be leased now by somebody.
+    #[must_use]
+    pub fn any_open(&self, now: Millis, queue: &Name) -> bool {
+        self.queues.get(queue).is_some_and(|q| !self.open(now, queue, &q.waiting()).is_empty())
+    }
+
+    /// The lanes that no rule holds back, whoever asks.
+    fn open(&self, now: Millis, queue: &Name, waiting: &Waiting) -> BTreeSet<Lane> {
+        let queue = &self.queues[queue];
+        let admitted = |id: &JobId| self.admit(now, queue, &queue.jobs[id].job).is_empty();
+        waiting.iter().filter(|(_, jobs)| jobs.first().is_some_and(|(_, id)| admitted(id))).map(|(lane, _)| lane.clone()).collect()
+    }
+
+    fn heads_now(&self, now: Millis, request: &LeaseRequest) -> BTreeMap<Lane, JobId> {
+        self.queues.get(&request.queue).map_or_else(BTreeMap::new, |q| self.heads(now, request, &q.waiting()))
+    }
+
+    /// The first job of each lane that this worker carries and no rule holds back. A worker that runs a suspect passes others over.
+    fn heads(&self, now: Millis, request: &LeaseRequest, waiting: &Waiting) -> BTreeMap<Lane, JobId> {
+        let queue = &self.queues[&request.queue];
+        let mut running = queue.running.iter().map(|id| &queue.jobs[id]);
+        let suspects = !running.any(|r| r.is_suspect() && r.job.worker.as_deref() == Some(request.worker.as_str()));
+        let carried = waiting.iter().filter(|(lane, _)| request.kinds.contains(&lane.kind));
+        let heads = carried.filter_map(|(lane, jobs)| {
+            let head = jobs.iter().map(|(_, id)| *id).find(|id| suspects || !queue.jobs[id].is_suspect());
+            head.map(|id| (lane.clone(), id))
+        });
+        heads.filter(|(_, id)| self.admit(now, queue, &queue.jobs[id].job).is_empty()).collect()
     }
 
     /// Lengthens what is held, gives back what is not listed.
@@ -82,6 +127,10 @@ impl World {
                     if record.job.cancel_requested {
                         reply.cancel.push(*id);
                     }
+                    let slot_ms = (now - record.job.started_at.unwrap_or(now)) as f64;
+                    if slot_ms > record.charged {
+                        queue.correct(*id, slot_ms);
+                    }
                 }
                 _ => reply.lost.push(*id),
             }
@@ -90,6 +139,7 @@ impl World {
         let orphans: Vec<_> = orphans.map(|r| r.job.id).filter(|id| held.iter().all(|h| h.id != *id)).collect();
         for id in orphans {
             let cancelled = queue.jobs[&id].job.cancel_requested;
+            queue.give_back(now, id);
             queue.leave_running(id, None);
             if cancelled {
                 queue.end(id, now, State::Cancelled, Some(crate::Reason::Cancelled), None);
@@ -110,55 +160,21 @@ impl super::Record {
         (9 - self.job.priority.get(), self.seq)
     }
 
-    fn is_suspect(&self) -> bool {
+    /// One more crash would be its last.
+    pub(super) fn is_suspect(&self) -> bool {
         let crashes = self.job.counters.crashes_in_row;
         crashes > 0 && crashes + 1 == self.job.policy.crashes_max
     }
 }
 
-/// What a worker's next lease may still take.
-struct Room {
-    open: bool,
-    suspects: bool,
-}
-
-impl Room {
-    fn admits(&self, record: &super::Record, request: &LeaseRequest, picks: &[JobId]) -> bool {
-        self.open
-            && record.job.state == State::Ready
-            && request.kinds.contains(&record.job.kind)
-            && (self.suspects || !record.is_suspect())
-            && !picks.contains(&record.job.id)
-    }
-}
-
 impl Queue {
-    /// Where a tenant stands in the round: an idle one re-enters where the queue is.
-    fn place(&self, tenant: &Name) -> u64 {
-        self.starts.get(tenant).copied().unwrap_or(0).max(self.turn)
-    }
-
-    fn next(&self, now: Millis, request: &LeaseRequest, picks: &[JobId]) -> Option<JobId> {
-        let room = self.room(now, request, picks);
-        let ready = self.jobs.values().filter(|r| room.admits(r, request, picks));
-        ready.min_by_key(|r| (self.place(&r.job.tenant), &r.job.tenant, r.order())).map(|r| r.job.id)
-    }
-
-    fn room(&self, now: Millis, request: &LeaseRequest, picks: &[JobId]) -> Room {
-        let running = self.jobs.values().filter(|r| r.job.state == State::Running).count() + picks.len();
-        let suspect =
-            |r: &super::Record| r.is_suspect() && (r.job.worker.as_deref() == Some(request.worker.as_str()) || picks.contains(&r.job.id));
-        Room {
-            open: !self.paused(now) && self.slots.is_none_or(|slots| running < slots as usize),
-            suspects: !self.jobs.values().any(suspect),
-        }
-    }
-
     fn grant(&mut self, now: Millis, request: &LeaseRequest, id: JobId) -> Lease {
         self.token = self.token.max(u64::try_from(now).unwrap_or(0) * 1000) + 1;
         let token = Token(self.token);
         self.free_unique(id, true);
+        self.running.insert(id);
         let record = self.get(id);
+        record.noted = None;
         record.token = Some(token);
         record.lease_ends = now + ms(request.lease);
         record.call = request.call;

@@ -3,12 +3,16 @@
 //! [`ModelBroker`] puts the [`crate::Broker`] contract around it.
 
 mod ack;
+mod admit;
 mod broker;
 mod deliver;
 mod enqueue;
+mod lanes;
 mod lease;
 mod people;
+mod resources;
 mod rest;
+mod rules;
 mod tick;
 mod world;
 

@@ -98,6 +98,8 @@ impl World {
             kind_version: old.kind_version,
             client: old.client,
             lane_key: old.lane_key,
+            cost: old.cost,
+            resources: old.resources,
             priority: old.priority,
             unique: old.unique,
             policy: old.policy,

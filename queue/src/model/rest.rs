@@ -2,7 +2,7 @@
 
 use super::world::{Result, World, ms};
 use crate::{
-    BeatReply, Begun, BrokerError, Command, Filter, JobId, KindRecord, LogLine, Page, QueueStats, RuleChange, Scope, State, WorkerReport,
+    BeatReply, Begun, BrokerError, Command, Filter, JobId, KindRecord, LogLine, Page, QueueStats, RuleScope, Scope, State, WorkerReport,
 };
 use longshore_base::{Millis, Name};
 use std::time::Duration;
@@ -58,6 +58,7 @@ impl World {
     /// A queue in numbers.
     pub fn stats(&mut self, now: Millis, scope: &Scope, queue: &Name) -> QueueStats {
         let workers = self.workers.values().filter(|w| w.dies_at > now && w.report.queues.iter().any(|q| q.name == *queue)).count();
+        let slots_live = self.slots_live(now, queue);
         let q = self.queue(queue);
         let count = |state: State| {
             let seen = q.jobs.values().filter(|r| r.job.state == state && scope.sees(&r.job.tenant) && r.job.replays.is_empty());
@@ -74,23 +75,16 @@ impl World {
             completed: count(State::Completed),
             dead: count(State::Dead),
             cancelled: count(State::Cancelled),
-            paused: q.pause.clone().filter(|_| q.paused(now)),
+            paused: q.gate(now, &RuleScope::Queue).map(|gate| gate.pause.clone()),
             oldest_ready_ms: oldest.map(|at| u64::try_from(now - at).unwrap_or(0)),
             slots: q.slots,
             workers: u32::try_from(workers).unwrap_or(u32::MAX),
             lease_lost: q.lease_lost,
-            ..QueueStats::default()
-        }
-    }
-
-    /// Changes a queue's rule.
-    pub fn rule(&mut self, queue: &Name, rule: RuleChange) {
-        let queue = self.queue(queue);
-        match rule {
-            RuleChange::Pause(pause) => queue.pause = Some(pause),
-            RuleChange::Resume => queue.pause = None,
-            RuleChange::Scale(slots) => queue.slots = slots,
-            RuleChange::Limits(_) | RuleChange::Clear | RuleChange::Auto(_) => {}
+            auto: q.auto,
+            scaled_at: q.scaled_at,
+            slots_live,
+            rate_per_s: q.rate(now),
+            mean_ms: q.mean_ms,
         }
     }
 

@@ -24,6 +24,7 @@ impl World {
             }
         }
         report.held = now < q.held_until;
+        report.alerts = q.alerts(now);
         if !report.held {
             report.reaped = q.reap(now);
         }
@@ -72,11 +73,15 @@ impl Queue {
     fn lose(&mut self, id: JobId, now: Millis) {
         let record = self.get(id);
         let job = &mut record.job;
+        let slot_ms = (now - job.started_at.unwrap_or(now)) as f64;
+        let units = record.noted.unwrap_or(0).max(u64::from(job.cost));
         let (worker, cancelled) = (job.worker.clone(), job.cancel_requested);
         job.counters.crashes += 1;
         job.counters.crashes_in_row += 1;
         let (crashed, repeatable) = (job.counters.crashes_in_row >= job.policy.crashes_max, job.policy.repeatable);
         self.leave_running(id, None);
+        self.settle_budget(id, units);
+        self.correct(id, slot_ms);
         self.tell(id, now, EventKind::Crashed, worker.as_deref(), None);
         if !repeatable {
             self.end(id, now, State::Dead, Some(Reason::OutcomeUnknown), None);

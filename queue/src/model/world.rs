@@ -1,12 +1,12 @@
 //! What the model remembers, and the few steps that several moves share.
 
 use crate::{
-    BrokerError, Child, ChildOutcome, Delivery, ErrorInfo, Event, EventKind, Home, Job, JobId, KindRecord, LeaseReply, LogLine, Pause,
-    Reason, Saves, Scope, Signal, State, Token, UniqueMode, Wait, Woken,
+    Auto, BrokerError, Child, ChildOutcome, Delivery, ErrorInfo, Event, EventKind, Home, Job, JobId, KindRecord, LeaseReply, LogLine,
+    Reason, RuleScope, Saves, Scope, Signal, State, Token, UniqueMode, Wait, Woken,
 };
 use longshore_base::{Millis, Name};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -26,6 +26,7 @@ pub struct World {
     pub(super) kinds: BTreeMap<Name, KindRecord>,
     pub(super) workers: BTreeMap<String, super::rest::Worker>,
     pub(super) requests: BTreeMap<(Name, String), super::rest::Request>,
+    pub(super) resources: BTreeMap<Name, super::resources::Resource>,
 }
 
 /// One queue.
@@ -37,9 +38,18 @@ pub(super) struct Queue {
     pub(super) seq: u64,
     /// The last token granted.
     pub(super) token: u64,
-    /// How many starts each tenant is charged with, and where the queue stands.
-    pub(super) starts: BTreeMap<Name, u64>,
-    pub(super) turn: u64,
+    pub(super) running: BTreeSet<JobId>,
+    pub(super) scopes: BTreeMap<RuleScope, super::rules::Rules>,
+    /// What each tenant has had of the slots' time, and where the queue stands: the virtual time of the tenant that started last.
+    pub(super) shares: BTreeMap<Name, super::lanes::Share>,
+    pub(super) turn: f64,
+    /// The lanes that could run when somebody last looked.
+    pub(super) open: BTreeSet<super::lanes::Lane>,
+    /// Mean durations in milliseconds: by kind, and over all.
+    pub(super) means: BTreeMap<Name, f64>,
+    pub(super) mean_ms: Option<f64>,
+    /// When the latest attempts ended.
+    pub(super) ends: VecDeque<Millis>,
     /// Who holds a unique key: (tenant, kind, key) to the job and the end of a throttle's window.
     pub(super) uniques: BTreeMap<(Name, Name, String), (JobId, Option<Millis>)>,
     /// Ids that were merged into another job, newest last.
@@ -47,8 +57,9 @@ pub(super) struct Queue {
     /// The last reply of each worker, by its call number.
     pub(super) replies: BTreeMap<String, (u64, LeaseReply)>,
     pub(super) outbox: VecDeque<Parcel>,
-    pub(super) pause: Option<Pause>,
     pub(super) slots: Option<u32>,
+    pub(super) scaled_at: Option<Millis>,
+    pub(super) auto: Option<Auto>,
     pub(super) lease_lost: u64,
     pub(super) last_seen: Option<Millis>,
     pub(super) held_until: Millis,
@@ -78,6 +89,13 @@ pub struct Record {
     pub past: Option<(Token, Option<State>)>,
     /// It was leased at least once and not given back unstarted.
     pub started: bool,
+    /// Slot-time in milliseconds that the current lease was charged with so far, and over which weight.
+    pub(super) charged: f64,
+    pub(super) weight: f64,
+    /// The budget's period in which its cost is reserved.
+    pub(super) reserved: Option<super::rules::Span>,
+    /// Units that the attempt said it has used.
+    pub(super) noted: Option<u64>,
     pub(super) wait: Option<Wait>,
     pub(super) woken: Option<Woken>,
     pub(super) children: BTreeMap<String, Child>,
@@ -130,8 +148,9 @@ impl World {
     #[must_use]
     pub fn dump(&self, queue: &Name) -> String {
         self.queues.get(queue).map_or_else(String::new, |q| {
-            let rest = (q.seq, q.token, &q.starts, q.turn, &q.uniques, &q.merged, &q.replies, &q.outbox, &q.pause, q.slots);
-            format!("{:#?}\n{rest:#?}", q.jobs)
+            let rest = (q.seq, q.token, &q.uniques, &q.merged, &q.replies, &q.outbox, q.slots, &q.auto);
+            let fair = (&q.running, &q.scopes, &q.shares, q.turn, &q.open, &q.means, q.mean_ms, &q.ends);
+            format!("{:#?}\n{rest:#?}\n{fair:#?}", q.jobs)
         })
     }
 
@@ -168,14 +187,21 @@ impl Queue {
             jobs: BTreeMap::new(),
             seq: 0,
             token: 0,
-            starts: BTreeMap::new(),
-            turn: 0,
+            running: BTreeSet::new(),
+            scopes: BTreeMap::new(),
+            shares: BTreeMap::new(),
+            turn: 0.0,
+            open: BTreeSet::new(),
+            means: BTreeMap::new(),
+            mean_ms: None,
+            ends: VecDeque::new(),
             uniques: BTreeMap::new(),
             merged: VecDeque::new(),
             replies: BTreeMap::new(),
             outbox: VecDeque::new(),
-            pause: None,
             slots: None,
+            scaled_at: None,
+            auto: None,
             lease_lost: 0,
             last_seen: None,
             held_until: Millis::MIN,
@@ -188,6 +214,8 @@ impl Queue {
 
     /// Every exit from Running: the token is cleared and remembered with its outcome, the counts are freed.
     pub(super) fn leave_running(&mut self, id: JobId, outcome: Option<State>) {
+        self.running.remove(&id);
+        self.leave_try(id);
         let record = self.get(id);
         let token = record.token.take().expect("a running job has a token");
         record.past = Some((token, outcome));
@@ -236,9 +264,5 @@ impl Queue {
         let job = &mut self.get(id).job;
         let started_at = worker.and(job.started_at);
         job.history.push(Event { at: now, what, run: job.counters.runs, worker: worker.map(str::to_owned), started_at, error });
-    }
-
-    pub(super) fn paused(&self, now: Millis) -> bool {
-        self.pause.as_ref().is_some_and(|pause| pause.until.is_none_or(|until| until > now))
     }
 }

@@ -31,6 +31,9 @@ impl Fixture for Model {
     async fn snapshot(&self, queue: &Name) -> String {
         self.broker.world().dump(queue)
     }
+    async fn reopened(&self) -> Arc<dyn Broker> {
+        self.broker.clone()
+    }
     async fn durable(&self) -> Arc<dyn Fixture> {
         fresh_model().await
     }

@@ -16,6 +16,7 @@ use std::{
 };
 
 struct OnRedis {
+    url: String,
     broker: Arc<RedisBroker>,
     /// One to each master.
     servers: Vec<MultiplexedConnection>,
@@ -56,7 +57,7 @@ pub(crate) async fn connect(url: &str) -> Arc<RedisBroker> {
 }
 
 async fn open(url: &str, servers: Vec<MultiplexedConnection>, moving: Option<&'static Cluster>) -> Arc<dyn Fixture> {
-    Arc::new(OnRedis { broker: connect(url).await, servers, moving, moved: Mutex::default() })
+    Arc::new(OnRedis { url: url.to_owned(), broker: connect(url).await, servers, moving, moved: Mutex::default() })
 }
 
 #[async_trait]
@@ -90,6 +91,9 @@ impl Fixture for OnRedis {
         // Another node opens the queue before any call, a refused one too: it notes itself and moves the last token ahead.
         let opened = |line: &&str| self.moving.is_none() || !["  server = ", "  tok = "].iter().any(|field| line.starts_with(field));
         text.lines().filter(opened).collect::<Vec<_>>().join("\n")
+    }
+    async fn reopened(&self) -> Arc<dyn Broker> {
+        connect(&self.url).await
     }
     async fn durable(&self) -> Arc<dyn Fixture> {
         if self.moving.is_some() {

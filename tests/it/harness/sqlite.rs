@@ -4,7 +4,11 @@ use async_trait::async_trait;
 use longshore_base::{Clock, ManualClock, Millis, Name, SeededRandom};
 use longshore_queue::{Broker, SqliteBroker, SqliteOptions, conformance::Fixture};
 use rusqlite::{Connection, types::Value};
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 struct Sqlite {
     broker: Arc<SqliteBroker>,
@@ -38,6 +42,17 @@ impl Fixture for Sqlite {
         let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('refusals', 'meta') ORDER BY name";
         let tables = rows(&file, tables);
         tables.iter().map(|table| format!("{table}\n{}\n", rows(&file, &format!("SELECT * FROM {table}")).join("\n"))).collect()
+    }
+    /// A copy of the file as it lies there: the one that is open has an owner.
+    async fn reopened(&self) -> Arc<dyn Broker> {
+        let copy = super::folder("sqlite").join("queue.db");
+        for end in ["", "-wal"] {
+            let with = |file: &Path| PathBuf::from(format!("{}{end}", file.display()));
+            if with(&self.file).exists() {
+                std::fs::copy(with(&self.file), with(&copy)).expect("the file can be copied");
+            }
+        }
+        SqliteBroker::open(SqliteOptions::new(&copy, Arc::new(self.clock.clone()), SeededRandom::new(2))).expect("the copy opens")
     }
     async fn durable(&self) -> Arc<dyn Fixture> {
         fresh_sqlite().await

@@ -99,9 +99,9 @@ impl Walker {
             }
             Op::Pause(on) => {
                 let pause = longshore_queue::Pause { until: None, reason: None, by: None };
-                self.rule(if *on { RuleChange::Pause(pause) } else { RuleChange::Resume }).await
+                self.rule(if *on { RuleChange::Pause(pause) } else { RuleChange::Resume }, now).await
             }
-            Op::Scale(slots) => self.rule(RuleChange::Scale(*slots)).await,
+            Op::Scale(slots) => self.rule(RuleChange::Scale(*slots), now).await,
             Op::Tick => {
                 self.tick().await;
                 Ok(())
@@ -213,17 +213,17 @@ impl Walker {
             LeaseRequest { queue: self.case.queue.clone(), worker: worker.clone(), call: self.calls, n, kinds: kinds.into(), lease: FAR };
         let leases = self.case.ask(&request).await.leases;
         self.world.promote(now, &request.queue);
-        let mut picks = Vec::new();
+        let mut ours = Vec::new();
         for lease in &leases {
-            if !self.world.may_lease(now, &request, &picks, lease.job.id) {
-                return Err(format!("{} was leased after {picks:?}, which the model would not have done", lease.job.id));
+            if !self.world.may_lease(now, &request, lease.job.id) {
+                return Err(format!("{} was leased after {} others, which the model would not have done", lease.job.id, ours.len()));
             }
-            picks.push(lease.job.id);
+            ours.push(self.world.start(now, &request, lease.job.id));
         }
-        if leases.len() < n && self.world.any_leasable(now, &request, &picks) {
+        if leases.len() < n && self.world.any_leasable(now, &request) {
             return Err(format!("only {} were leased, and there are more", leases.len()));
         }
-        let ours = self.world.grant(now, &request, &picks).leases;
+        self.world.reply(now, &request, ours.clone());
         for (Lease { job, token, woken }, ours) in leases.into_iter().zip(ours) {
             if token.0 <= self.last_token {
                 return Err(format!("token {} after {}", token.0, self.last_token));
@@ -290,10 +290,9 @@ impl Walker {
         self.enqueue(job, now).await
     }
 
-    async fn rule(&mut self, change: RuleChange) -> Result<(), Stop> {
+    async fn rule(&mut self, change: RuleChange, now: Millis) -> Result<(), Stop> {
         self.case.broker.rule(&self.case.queue, &RuleScope::Queue, change.clone(), None).await.map_err(|error| error.to_string())?;
-        self.world.rule(&self.case.queue, change);
-        Ok(())
+        self.world.rule(now, &self.case.queue, &RuleScope::Queue, change, None).map(drop).map_err(|error| error.to_string())
     }
 
     async fn tick(&mut self) {
