@@ -45,7 +45,9 @@ pub(crate) fn shape_of<T: ToSchema>() -> Shape {
 
 /// Decodes `value`, or tells every fault.
 pub(crate) fn decode<T: Shaped>(value: Value) -> Result<T, Vec<FieldFault>> {
-    let faults = T::shape().faults("", &value);
+    let mut faults = T::shape().faults("", &value);
+    // A schema inside a schema may tell the same twice.
+    faults.dedup();
     if !faults.is_empty() {
         return Err(faults);
     }

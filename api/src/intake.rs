@@ -1,6 +1,10 @@
 //! From checked requests to jobs in their queues, so that no repeat makes a second job: ids are made before the first call and kept
 //! over its repeats, and an Idempotency-Key makes them the same over repeats of the whole request.
 
+mod known;
+
+pub(crate) use known::KnownQueues;
+
 use crate::{
     auth::Principal,
     body::shaped,
@@ -10,7 +14,7 @@ use crate::{
     time::Time,
 };
 use axum::http::HeaderMap;
-use longshore_base::{Code, Millis, Name};
+use longshore_base::{Code, Millis, Name, Scope};
 use longshore_jobs::{FieldFault, JobRequest, RequestError};
 use longshore_queue::{Begun, BrokerError, Enqueued, NewJob, Priority, Unique, UniqueMode};
 use serde::Deserialize;
@@ -167,6 +171,9 @@ pub(crate) struct Intake<'a> {
     deadline: Deadline,
     /// Set when the request has an Idempotency-Key.
     key: Option<Key>,
+    /// Whether it may make a queue by naming it.
+    makes_queues: bool,
+    looked: known::Looked,
 }
 
 #[derive(Debug)]
@@ -190,7 +197,8 @@ impl<'a> Intake<'a> {
     /// Begins a request; `hash` tells its body from others.
     pub(crate) async fn begin(api: &'a Api, caller: &Principal, headers: &HeaderMap, hash: &[u8; 32]) -> Result<Begin<'a>, Problem> {
         let deadline = api.deadline();
-        let Some(key) = idempotency_key(headers)? else { return Ok(Begin::Go(Self { api, deadline, key: None })) };
+        let go = |key| Self { api, deadline, key, makes_queues: caller.scope() == Scope::All, looked: known::Looked::default() };
+        let Some(key) = idempotency_key(headers)? else { return Ok(Begin::Go(go(None))) };
         let (tenant, prefix) = caller.keyspace();
         let (key, now) = (format!("{prefix}{key}"), api.clock.now());
         let mut seed = [0; 16];
@@ -203,13 +211,16 @@ impl<'a> Intake<'a> {
         })? {
             Begun::Answered(answer) => Ok(Begin::Answered(answer)),
             Begun::Conflict => Err(Problem::new(Code::IdempotencyConflict)),
-            Begun::Run { seed, at } => Ok(Begin::Go(Self { api, deadline, key: Some(Key { tenant, key, seed, at }) })),
+            Begun::Run { seed, at } => Ok(Begin::Go(go(Some(Key { tenant, key, seed, at })))),
         }
     }
 
     /// The job that the `index`-th item of the request asks for.
     pub(crate) async fn check(&self, index: usize, request: JobRequest) -> Result<NewJob, Problem> {
         let (api, key) = (self.api, self.key.as_ref());
+        if let Some(queue) = request.queue.as_ref().filter(|_| !self.makes_queues) {
+            self.looked.check(api, self.deadline, queue).await?;
+        }
         let checked = match key {
             None => api.call(self.deadline, Repeat::Read, || api.checker.check(request.clone(), &*api.random)).await,
             Some(key) => {

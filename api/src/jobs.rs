@@ -205,7 +205,7 @@ pub(crate) async fn retry(
 }
 
 /// The job, from its queue or from the history.
-async fn find(api: &Api, scope: &Scope, deadline: Deadline, id: JobId) -> Result<Job, Problem> {
+pub(crate) async fn find(api: &Api, scope: &Scope, deadline: Deadline, id: JobId) -> Result<Job, Problem> {
     let found = api.call(deadline, Repeat::Read, || api.broker.get(scope, std::slice::from_ref(&id))).await;
     if let Some(Some(job)) = found.map_err(|error: BrokerError| error)?.pop() {
         return Ok(job);

@@ -89,16 +89,16 @@ pub(crate) struct KindBody {
     #[schema(max_items = 8)]
     #[serde(default)]
     lane_by: Vec<String>,
-    /// A JSON pointer into args to the units that a job costs.
+    /// A JSON pointer into args to the units that a job costs (rounded up); 1 where there is no number.
     cost: Option<String>,
     /// JSON pointers into args that keep a second job like it away.
     #[schema(max_items = 8)]
     #[serde(default)]
     unique_by: Vec<String>,
-    /// Outside quotas that it uses.
-    #[schema(schema_with = crate::view::names)]
+    /// Outside quotas that it uses: names, or JSON pointers into args to a name.
+    #[schema(max_items = 8)]
     #[serde(default)]
-    resources: Vec<Name>,
+    resources: Vec<String>,
     /// false: never run again when the outcome of an attempt is not known.
     #[schema(nullable = false)]
     repeatable: Option<bool>,
@@ -161,7 +161,7 @@ impl KindBody {
             lane_by: self.lane_by,
             cost: self.cost,
             unique_by: self.unique_by,
-            resources: self.resources.iter().map(ToString::to_string).collect(),
+            resources: self.resources,
             keep: self.keep,
             owner: self.owner,
             refused: None,

@@ -75,7 +75,8 @@ fn finished(document: OpenApi) -> Value {
     let mut document = serde_json::to_value(document).expect("a document prints as JSON");
     let paths = document["paths"].as_object_mut().expect("a document has paths");
     for (path, item) in paths {
-        for (_, operation) in item.as_object_mut().expect("a path holds operations") {
+        for (method, operation) in item.as_object_mut().expect("a path holds operations") {
+            operation["operationId"] = operation_id(method, path).into();
             operation["responses"]["default"] = json!({ "$ref": "#/components/responses/Problem" });
             if !is_open(path) {
                 operation["security"] = json!([{ "key": [] }]);
@@ -89,6 +90,12 @@ fn finished(document: OpenApi) -> Value {
     } });
     document["components"]["schemas"]["Problem"] = problem();
     document
+}
+
+/// Unique, because a method and a path are: `get_jobs_id_why`.
+fn operation_id(method: &str, path: &str) -> String {
+    let parts = path.split('/').map(|part| part.trim_matches(['{', '}'])).filter(|part| !matches!(*part, "" | "v1"));
+    std::iter::once(method).chain(parts).collect::<Vec<_>>().join("_").replace(['.', '-'], "_")
 }
 
 fn problem() -> Value {

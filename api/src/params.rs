@@ -53,7 +53,8 @@ impl FromRequestParts<Arc<Api>> for PathText {
     }
 }
 
-const NAME: &str = "[A-Za-z0-9][A-Za-z0-9._:-]{0,127}";
+/// What a name may be.
+pub(crate) const NAME: &str = "[A-Za-z0-9][A-Za-z0-9._:-]{0,127}";
 
 /// The parameters of a query. A handler takes what it knows; [`Params::finish`] refuses the rest.
 #[derive(Debug)]

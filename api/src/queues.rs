@@ -1,22 +1,22 @@
-//! Queues: what is in them, and the operator's brake and throttle.
+//! Queues: what is in them, and the operator's brake.
 
 use crate::{
     auth::{Operator, Principal},
-    body::{Body, shaped},
+    body::Body,
     calls::{Deadline, Repeat},
     jobs::Nothing,
     params::{NoParams, PathName},
     problem::Problem,
+    rules::{self, PauseBody, Place},
+    scaling::AutoBody,
     state::Api,
     time::Time,
 };
 use axum::{Json, extract::State};
 use futures::future::try_join_all;
 use longshore_base::{Code, Name, Scope};
-use longshore_jobs::FieldFault;
-use longshore_queue::{BrokerError, Pause, QueueStats, RuleChange, RuleScope};
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use longshore_queue::{BrokerError, QueueStats, RuleChange};
+use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -42,14 +42,7 @@ pub(crate) async fn get(
     PathName(queue): PathName,
     _: NoParams,
 ) -> Result<Json<QueueView>, Problem> {
-    let (scope, deadline) = (caller.scope(), api.deadline());
-    let unknown = || Problem::new(Code::NotFound).detail(format!("there is no queue `{queue}`"));
-    let names = api.call(deadline, Repeat::Read, || api.broker.queues()).await?;
-    if !names.contains(&queue) {
-        return Err(unknown());
-    }
-    let stats = stats(&api, &scope, &queue, deadline).await?;
-    if visible(&scope, &stats) { Ok(Json(stats.into())) } else { Err(unknown()) }
+    Ok(Json(known(&api, &caller.scope(), &queue, api.deadline()).await?.into()))
 }
 
 /// Pause a queue
@@ -64,11 +57,7 @@ pub(crate) async fn pause(
     _: NoParams,
     Body(body): Body<PauseBody>,
 ) -> Result<Json<QueueView>, Problem> {
-    let until = body.until.map(|time| time.0);
-    if until.is_some_and(|until| until <= api.clock.now()) {
-        return Err(Problem::fault("/until", "the time has passed", "a time to come, or nothing"));
-    }
-    rule(&api, &queue, RuleChange::Pause(Pause { until, reason: body.reason, by: Some(caller.name.to_string()) })).await
+    rule(&api, &queue, RuleChange::Pause(body.checked(&api, &caller.name)?)).await
 }
 
 /// Resume a queue
@@ -84,37 +73,25 @@ pub(crate) async fn resume(
     rule(&api, &queue, RuleChange::Resume).await
 }
 
-/// Scale a queue
-///
-/// At most so many of its jobs run at once, over all workers; `null` takes the cap away. Holds from the next lease, and over restarts.
-#[utoipa::path(put, path = "/v1/queues/{queue}/scale", tag = "queues", params(("queue" = String, Path)), request_body = ScaleBody,
-    responses((status = 200, description = "The queue as it is now", body = QueueView)))]
-pub(crate) async fn scale(
-    State(api): State<Arc<Api>>,
-    _: Operator,
-    PathName(queue): PathName,
-    _: NoParams,
-    Body(body): Body<ScaleBody>,
-) -> Result<Json<QueueView>, Problem> {
-    let mut faults = Vec::new();
-    if body.auto.is_some() {
-        faults.push(FieldFault::new("/auto", "this version cannot scale by itself", "slots"));
-    } else if body.slots.is_none() {
-        faults.push(FieldFault::new("/slots", "the field is missing", "0..=100000, or null for no cap"));
-    }
-    match body.slots {
-        Some(slots) if faults.is_empty() => rule(&api, &queue, RuleChange::Scale(slots)).await,
-        _ => Err(Problem::faults(faults)),
-    }
-}
-
-async fn rule(api: &Api, queue: &Name, change: RuleChange) -> Result<Json<QueueView>, Problem> {
+/// Changes a rule of the whole queue, and shows the queue.
+pub(crate) async fn rule(api: &Api, queue: &Name, change: RuleChange) -> Result<Json<QueueView>, Problem> {
     let deadline = api.deadline();
-    api.call(deadline, Repeat::Write, || api.broker.rule(queue, &RuleScope::Queue, change.clone(), None)).await?;
+    rules::change(api, deadline, &Place::queue(queue.clone()), change, None).await?;
     Ok(Json(stats(api, &Scope::All, queue, deadline).await?.into()))
 }
 
-async fn stats(api: &Api, scope: &Scope, queue: &Name, deadline: Deadline) -> Result<QueueStats, BrokerError> {
+/// Whether the queue is one that the caller may know of; 404 if not.
+pub(crate) async fn known(api: &Api, scope: &Scope, queue: &Name, deadline: Deadline) -> Result<QueueStats, Problem> {
+    let unknown = || Problem::new(Code::NotFound).detail(format!("there is no queue `{queue}`"));
+    let names = api.call(deadline, Repeat::Read, || api.broker.queues()).await?;
+    if !names.contains(queue) {
+        return Err(unknown());
+    }
+    let stats = stats(api, scope, queue, deadline).await?;
+    if visible(scope, &stats) { Ok(stats) } else { Err(unknown()) }
+}
+
+pub(crate) async fn stats(api: &Api, scope: &Scope, queue: &Name, deadline: Deadline) -> Result<QueueStats, BrokerError> {
     api.call(deadline, Repeat::Read, || api.broker.stats(scope, queue)).await
 }
 
@@ -122,38 +99,6 @@ async fn stats(api: &Api, scope: &Scope, queue: &Name, deadline: Deadline) -> Re
 fn visible(scope: &Scope, stats: &QueueStats) -> bool {
     let live = stats.scheduled + stats.ready + stats.running + stats.retrying + stats.waiting;
     *scope == Scope::All || live + stats.completed + stats.dead + stats.cancelled > 0
-}
-
-/// Until when, and why.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = QueuePause)]
-pub(crate) struct PauseBody {
-    /// Absent: until somebody resumes it.
-    #[schema(schema_with = crate::view::time)]
-    until: Option<Time>,
-    #[schema(nullable = false, max_length = 256)]
-    reason: Option<String>,
-}
-shaped!(PauseBody, empty ok);
-
-/// How many at once.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = QueueScale)]
-pub(crate) struct ScaleBody {
-    /// null: no cap.
-    #[serde(default, deserialize_with = "told")]
-    #[schema(value_type = Option<u32>, required = false, maximum = 100_000)]
-    slots: Option<Option<u32>>,
-    #[schema(value_type = Object, required = false)]
-    auto: Option<Value>,
-}
-shaped!(ScaleBody);
-
-/// Tells `null` from nothing.
-fn told<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<u32>>, D::Error> {
-    Option::deserialize(from).map(Some)
 }
 
 /// Every queue.
@@ -183,6 +128,9 @@ pub(crate) struct QueueView {
     oldest_ready_ms: Option<u64>,
     /// How many may run at once; null: no cap.
     slots: Option<u32>,
+    /// How `slots` follow the backlog; null: they do not.
+    #[schema(inline)]
+    auto: Option<AutoBody>,
     /// Live workers that serve it.
     workers: u32,
 }
@@ -212,6 +160,7 @@ impl From<QueueStats> for QueueView {
             pause: stats.paused.map(|p| PauseView { until: p.until.map(Time), reason: p.reason, by: p.by }),
             oldest_ready_ms: stats.oldest_ready_ms,
             slots: stats.slots,
+            auto: stats.auto.map(AutoBody::from),
             workers: stats.workers,
         }
     }

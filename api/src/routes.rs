@@ -1,6 +1,10 @@
 //! The one table of routes: axum serves it and OpenAPI is made of it, so neither can know a route that the other does not.
 
-use crate::{ApiState, auth, envelope, health, jobs, keys, kinds, metrics, openapi, pages, queues, state::Api, workers};
+use crate::intake::KnownQueues;
+use crate::{
+    ApiState, auth, envelope, health, jobs, keys, kinds, lanes, metrics, openapi, pages, queues, resources, rules, scaling, state::Api,
+    why, workers,
+};
 use axum::{Router, middleware::from_fn_with_state};
 use longshore_store::KeyRing;
 use std::sync::Arc;
@@ -10,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub fn router(state: ApiState) -> Router {
     let (router, document) = table().split_for_parts();
     let keys = KeyRing::new(state.store.clone(), Arc::clone(&state.clock));
-    let api = Arc::new(Api { state, keys, document: openapi::Document::new(document) });
+    let api = Arc::new(Api { state, keys, document: openapi::Document::new(document), queues: KnownQueues::default() });
     router
         .layer(from_fn_with_state(Arc::clone(&api), auth::authenticate))
         .layer(from_fn_with_state(Arc::clone(&api), envelope::envelope))
@@ -26,11 +30,28 @@ pub(crate) fn table() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::retry))
         .routes(routes!(jobs::logs))
+        .routes(routes!(why::why))
         .routes(routes!(queues::list))
         .routes(routes!(queues::get))
         .routes(routes!(queues::pause))
         .routes(routes!(queues::resume))
-        .routes(routes!(queues::scale))
+        .routes(routes!(scaling::scale))
+        .routes(routes!(scaling::facts))
+        .routes(routes!(lanes::list))
+        .routes(routes!(rules::queue::read, rules::queue::put, rules::queue::clear))
+        .routes(routes!(rules::tenant::read, rules::tenant::put, rules::tenant::clear))
+        .routes(routes!(rules::tenant::pause))
+        .routes(routes!(rules::tenant::resume))
+        .routes(routes!(rules::kind::read, rules::kind::put, rules::kind::clear))
+        .routes(routes!(rules::kind::pause))
+        .routes(routes!(rules::kind::resume))
+        .routes(routes!(rules::key::read, rules::key::put, rules::key::clear))
+        .routes(routes!(rules::key::pause))
+        .routes(routes!(rules::key::resume))
+        .routes(routes!(resources::list))
+        .routes(routes!(resources::get, resources::put, resources::remove))
+        .routes(routes!(resources::pause))
+        .routes(routes!(resources::resume))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::get, kinds::put))
         .routes(routes!(workers::list))

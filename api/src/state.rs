@@ -1,6 +1,6 @@
 //! What the handlers work with.
 
-use crate::{Limits, openapi::Document};
+use crate::{Limits, intake::KnownQueues, openapi::Document};
 use longshore_base::{Clock, Random};
 use longshore_jobs::Checker;
 use longshore_queue::Broker;
@@ -46,6 +46,7 @@ pub(crate) struct Api {
     pub(crate) state: ApiState,
     pub(crate) keys: KeyRing,
     pub(crate) document: Document,
+    pub(crate) queues: KnownQueues,
 }
 
 impl std::ops::Deref for Api {

@@ -30,6 +30,11 @@ pub(crate) struct JobView {
     queue: Name,
     /// The lane's key inside (tenant, kind); empty by default.
     lane: String,
+    /// Units of a budget, and points of resources, that a run is expected to take.
+    cost: u32,
+    /// The outside quotas that it uses.
+    #[schema(value_type = Vec<String>)]
+    resources: Vec<Name>,
     #[schema(schema_with = state)]
     pub(crate) state: State,
     /// Why it ended as it did, for cancelled and dead jobs.
@@ -107,6 +112,8 @@ impl From<Job> for JobView {
             client: job.client,
             queue: job.queue,
             lane: job.lane_key,
+            cost: job.cost,
+            resources: job.resources,
             state: job.state,
             reason: job.reason,
             priority: job.priority.get(),

@@ -9,7 +9,7 @@ mod options;
 mod scheduler;
 
 pub use chore::{Chore, ChoreError, Done};
-pub use chores::{Advance, Retain};
+pub use chores::{Advance, Follow, Retain};
 pub use history::{History, HistoryError};
 pub use options::Options;
 pub use scheduler::{Scheduler, Status};

@@ -1,6 +1,6 @@
 //! Runs every chore for every queue, staggered, and lets none of them end the process.
 
-use crate::{Advance, Chore, ChoreError, Done, History, Options, Retain};
+use crate::{Advance, Chore, ChoreError, Done, Follow, History, Options, Retain};
 use futures::FutureExt;
 use longshore_base::{Clock, Name, Random};
 use longshore_queue::Broker;
@@ -68,7 +68,8 @@ impl Scheduler {
     ) -> Self {
         let advance = Advance::new(broker.clone(), options.tick(), options.lease());
         let retain = Retain::new(broker.clone(), history, options);
-        Self::with_chores(vec![Arc::new(advance), Arc::new(retain)], broker, clock, random)
+        let follow = Follow::new(broker.clone(), clock.clone());
+        Self::with_chores(vec![Arc::new(advance), Arc::new(retain), Arc::new(follow)], broker, clock, random)
     }
 
     /// Starts these chores.

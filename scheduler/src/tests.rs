@@ -75,6 +75,7 @@ impl Stage {
             id: lease.job.id,
             token: lease.token,
             ran: Duration::ZERO,
+            used: None,
             outcome: Outcome::Complete { output: None },
         };
         self.broker.ack(&self.queue, &request.worker, leases.iter().map(ack).collect()).await.unwrap();

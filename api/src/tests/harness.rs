@@ -196,6 +196,11 @@ impl Harness {
         count
     }
 
+    /// Makes a queue, as an operator's first job in it would.
+    pub(super) async fn make_queue(&self, name: &'static str) {
+        self.broker.home(&Name::literal(name)).await.expect("a home");
+    }
+
     pub(super) async fn job(&self, id: &str) -> Job {
         let id: JobId = id.parse().expect("an id");
         let found = self.broker.get(&longshore_base::Scope::All, &[id]).await.expect("the broker answers");

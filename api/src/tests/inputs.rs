@@ -2,6 +2,7 @@
 
 use super::harness::{Harness, request};
 use axum::body::Body;
+use longshore_queue::Broker;
 use serde_json::{Value, json};
 
 fn job(more: Value) -> Value {
@@ -56,6 +57,30 @@ async fn a_jobs_faults_are_all_told() {
         assert_eq!(answer.pointers(), pointers, "{body}: {}", answer.text);
     }
     assert_eq!(api.get(&api.operator, "/v1/jobs").await.body["items"], json!([]), "nothing was enqueued");
+}
+
+#[tokio::test]
+async fn a_tenants_key_makes_no_queue_by_naming_it() {
+    let api = Harness::new().await;
+    let before = api.broker.queues().await.expect("queues");
+    let named = |queue: &str| job(json!({ "queue": queue }));
+    let refused = api.post(&api.acme, "/v1/jobs", named("mine")).await.problem(422, "request.invalid");
+    assert_eq!(refused.pointers(), ["/queue"]);
+    assert!(refused.body["errors"][0]["allowed"].as_str().is_some_and(|text| text.contains("default")), "{}", refused.text);
+    let many: Vec<_> = (0..50).map(|n| named(&format!("mine-{n}"))).collect();
+    let batch = api.post(&api.acme, "/v1/jobs/batch", json!({ "jobs": many })).await.expect(202).body;
+    assert!(
+        batch["results"].as_array().is_some_and(|results| results.iter().all(|item| item["error"]["code"] == "request.invalid")),
+        "{batch}"
+    );
+    assert_eq!(api.broker.queues().await.expect("queues"), before, "no queue was made");
+
+    api.post(&api.acme, "/v1/jobs", named("default")).await.expect(202);
+    let record = json!({ "version": 1, "args_schema": {}, "queue": "py" });
+    api.call(&api.operator, "PUT", "/v1/kinds/py.work", record).await.expect(200);
+    api.post(&api.acme, "/v1/jobs", named("py")).await.expect(202);
+    api.post(&api.operator, "/v1/jobs", named("mine")).await.expect(202);
+    api.post(&api.acme, "/v1/jobs", named("mine")).await.expect(202);
 }
 
 #[tokio::test]

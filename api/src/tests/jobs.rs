@@ -31,6 +31,7 @@ fn states(body: &Value) -> Vec<&str> {
 }
 
 async fn a_job_walks_through_the_house(api: Harness) {
+    api.make_queue("q").await;
     let body = json!({ "kind": "demo.echo", "args": { "b": 1, "a": [true, null] }, "queue": "q", "client": "shop", "priority": 9, "tags": ["x"], "attempts_max": 3 });
     let accepted = api.post(&api.acme, "/v1/jobs", body).await.expect(202);
     assert_eq!(accepted.body, json!({ "id": accepted.id(), "state": "ready", "duplicate": false, "durability": "durable" }));
@@ -91,6 +92,7 @@ async fn failures_are_told_and_a_retry_is_brought_forward(api: Harness) {
 }
 
 async fn a_dead_job_is_replayed_once(api: Harness) {
+    api.make_queue("q").await;
     let id = api.echo(&api.acme, json!({ "queue": "q" })).await;
     api.run("q", |_| Outcome::Dead { reason: Reason::Fatal, error: error() }).await;
     let path = format!("/v1/jobs/{id}");
@@ -140,12 +142,14 @@ async fn a_job_is_cancelled(api: Harness) {
     assert_eq!(api.post(&api.acme, &cancel, Value::Null).await.expect(200).body, json!({ "id": id, "state": "cancelled" }));
     let job = api.get(&api.acme, &format!("/v1/jobs/{id}")).await.body;
     assert_eq!((states(&job), &job["reason"]), (vec!["scheduled", "cancelled"], &json!("cancelled")));
+    api.make_queue("q").await;
     let done = api.echo(&api.acme, json!({ "queue": "q" })).await;
     api.run("q", complete).await;
     api.post(&api.acme, &format!("/v1/jobs/{done}/cancel"), json!({})).await.problem(409, "jobs.not_cancellable");
 }
 
 async fn a_job_that_retention_moved_is_answered_from_the_history(api: Harness) {
+    api.make_queue("q").await;
     let id = api.echo(&api.acme, json!({ "queue": "q" })).await;
     api.run("q", complete).await;
     let before = api.get(&api.acme, &format!("/v1/jobs/{id}")).await.expect(200);

@@ -5,10 +5,33 @@ use axum::{body::Body, http::header};
 use serde_json::{Value, json};
 
 /// Routes of an operator alone.
-const OPERATORS: [(&str, &str); 12] = [
+const OPERATORS: [(&str, &str); 35] = [
     ("POST", "/v1/queues/{queue}/pause"),
     ("POST", "/v1/queues/{queue}/resume"),
     ("PUT", "/v1/queues/{queue}/scale"),
+    ("GET", "/v1/scaling/{queue}"),
+    ("GET", "/v1/queues/{queue}/limits"),
+    ("PUT", "/v1/queues/{queue}/limits"),
+    ("DELETE", "/v1/queues/{queue}/limits"),
+    ("PUT", "/v1/queues/{queue}/tenants/{tenant}/limits"),
+    ("DELETE", "/v1/queues/{queue}/tenants/{tenant}/limits"),
+    ("POST", "/v1/queues/{queue}/tenants/{tenant}/pause"),
+    ("POST", "/v1/queues/{queue}/tenants/{tenant}/resume"),
+    ("GET", "/v1/queues/{queue}/kinds/{kind}/limits"),
+    ("PUT", "/v1/queues/{queue}/kinds/{kind}/limits"),
+    ("DELETE", "/v1/queues/{queue}/kinds/{kind}/limits"),
+    ("POST", "/v1/queues/{queue}/kinds/{kind}/pause"),
+    ("POST", "/v1/queues/{queue}/kinds/{kind}/resume"),
+    ("PUT", "/v1/queues/{queue}/keys/{tenant}/{key}/limits"),
+    ("DELETE", "/v1/queues/{queue}/keys/{tenant}/{key}/limits"),
+    ("POST", "/v1/queues/{queue}/keys/{tenant}/{key}/pause"),
+    ("POST", "/v1/queues/{queue}/keys/{tenant}/{key}/resume"),
+    ("GET", "/v1/resources"),
+    ("GET", "/v1/resources/{name}"),
+    ("PUT", "/v1/resources/{name}"),
+    ("DELETE", "/v1/resources/{name}"),
+    ("POST", "/v1/resources/{name}/pause"),
+    ("POST", "/v1/resources/{name}/resume"),
     ("PUT", "/v1/kinds/{name}"),
     ("GET", "/v1/workers"),
     ("POST", "/v1/workers/{id}/quiet"),
@@ -29,7 +52,8 @@ pub(super) async fn closed(api: &Harness) -> Vec<(String, String)> {
 }
 
 fn filled(path: &str, id: &str) -> String {
-    path.replace("{id}", id).replace("{queue}", "default").replace("{name}", "demo.echo")
+    let path = path.replace("{id}", id).replace("{queue}", "default").replace("{name}", "demo.echo");
+    path.replace("{tenant}", "acme").replace("{kind}", "demo.echo").replace("{key}", "-")
 }
 
 #[tokio::test]
@@ -91,7 +115,7 @@ async fn another_tenants_job_does_not_exist() {
     let api = Harness::new().await;
     let job = api.echo(&api.acme, json!({})).await;
     let routes: Vec<_> = closed(&api).await.into_iter().filter(|(_, path)| path.starts_with("/v1/jobs/{id}")).collect();
-    assert_eq!(routes.len(), 5, "{routes:?}");
+    assert_eq!(routes.len(), 6, "{routes:?}");
     for (method, path) in routes {
         let body = if method == "PATCH" { Body::from(r#"{"priority": 1}"#) } else { Body::empty() };
         let request = |key: &str, body| request(key, &method, &filled(&path, &job)).header("if-match", "1").body(body).expect("a request");
@@ -108,6 +132,8 @@ async fn another_tenants_job_does_not_exist() {
 #[tokio::test]
 async fn a_tenants_key_sees_and_names_only_its_own() {
     let api = Harness::new().await;
+    api.make_queue("shared").await;
+    api.make_queue("others-alone").await;
     api.echo(&api.acme, json!({ "queue": "shared" })).await;
     api.echo(&api.other, json!({ "queue": "shared" })).await;
     api.echo(&api.other, json!({ "queue": "others-alone" })).await;

@@ -11,4 +11,5 @@ mod matrix;
 mod openapi;
 mod operators;
 mod outages;
+mod rules;
 mod socket;

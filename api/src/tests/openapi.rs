@@ -4,8 +4,13 @@ use super::harness::{Harness, fine, kind};
 use serde_json::{Value, json};
 
 /// What CONTRACT.md names, as far as this version has it.
-const ROUTES: [&str; 30] = [
+const ROUTES: [&str; 57] = [
     "DELETE /v1/keys/{id}",
+    "DELETE /v1/queues/{queue}/keys/{tenant}/{key}/limits",
+    "DELETE /v1/queues/{queue}/kinds/{kind}/limits",
+    "DELETE /v1/queues/{queue}/limits",
+    "DELETE /v1/queues/{queue}/tenants/{tenant}/limits",
+    "DELETE /v1/resources/{name}",
     "GET /",
     "GET /docs",
     "GET /errors/{code}",
@@ -16,11 +21,20 @@ const ROUTES: [&str; 30] = [
     "GET /v1/jobs",
     "GET /v1/jobs/{id}",
     "GET /v1/jobs/{id}/logs",
+    "GET /v1/jobs/{id}/why",
     "GET /v1/keys",
     "GET /v1/kinds",
     "GET /v1/kinds/{name}",
     "GET /v1/queues",
     "GET /v1/queues/{queue}",
+    "GET /v1/queues/{queue}/keys/{tenant}/{key}/limits",
+    "GET /v1/queues/{queue}/kinds/{kind}/limits",
+    "GET /v1/queues/{queue}/lanes",
+    "GET /v1/queues/{queue}/limits",
+    "GET /v1/queues/{queue}/tenants/{tenant}/limits",
+    "GET /v1/resources",
+    "GET /v1/resources/{name}",
+    "GET /v1/scaling/{queue}",
     "GET /v1/workers",
     "PATCH /v1/jobs/{id}",
     "POST /v1/jobs",
@@ -28,13 +42,26 @@ const ROUTES: [&str; 30] = [
     "POST /v1/jobs/{id}/cancel",
     "POST /v1/jobs/{id}/retry",
     "POST /v1/keys",
+    "POST /v1/queues/{queue}/keys/{tenant}/{key}/pause",
+    "POST /v1/queues/{queue}/keys/{tenant}/{key}/resume",
+    "POST /v1/queues/{queue}/kinds/{kind}/pause",
+    "POST /v1/queues/{queue}/kinds/{kind}/resume",
     "POST /v1/queues/{queue}/pause",
     "POST /v1/queues/{queue}/resume",
+    "POST /v1/queues/{queue}/tenants/{tenant}/pause",
+    "POST /v1/queues/{queue}/tenants/{tenant}/resume",
+    "POST /v1/resources/{name}/pause",
+    "POST /v1/resources/{name}/resume",
     "POST /v1/workers/{id}/drain",
     "POST /v1/workers/{id}/quiet",
     "POST /v1/workers/{id}/resume",
     "PUT /v1/kinds/{name}",
+    "PUT /v1/queues/{queue}/keys/{tenant}/{key}/limits",
+    "PUT /v1/queues/{queue}/kinds/{kind}/limits",
+    "PUT /v1/queues/{queue}/limits",
     "PUT /v1/queues/{queue}/scale",
+    "PUT /v1/queues/{queue}/tenants/{tenant}/limits",
+    "PUT /v1/resources/{name}",
 ];
 
 #[tokio::test]
@@ -45,6 +72,7 @@ async fn the_document_is_the_router_is_the_contract() {
     let mut told = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         let real = path.replace("{id}", "x").replace("{queue}", "q").replace("{name}", "k").replace("{code}", "internal");
+        let real = real.replace("{tenant}", "t").replace("{kind}", "k").replace("{key}", "-");
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             let answer = api.call(&api.operator, method, &real, Value::Null).await;
             let known = answer.status != 405;
@@ -78,6 +106,9 @@ async fn every_reference_in_the_document_leads_somewhere() {
     for reference in found {
         assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference} leads nowhere");
     }
+    let items = document["paths"].as_object().into_iter().flatten().filter_map(|(_, item)| item.as_object());
+    let ids: Vec<_> = items.flat_map(|item| item.values()).map(|operation| operation["operationId"].as_str().expect("an id")).collect();
+    assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len(), "ids of operations are unique: {ids:?}");
     let schemas = document["components"]["schemas"].as_object().expect("schemas");
     for name in schemas.keys() {
         assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)), "{name} is no component's name");

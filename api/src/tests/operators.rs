@@ -36,7 +36,14 @@ async fn a_queue_is_paused_scaled_and_resumed(api: Harness) {
         (json!({}), "/slots"),
         (json!({ "slots": -1 }), "/slots"),
         (json!({ "slots": "many" }), "/slots"),
-        (json!({ "auto": { "min": 1, "max": 5, "clear_in_ms": 1000 } }), "/auto"),
+        (json!({ "auto": 5 }), "/auto"),
+        (json!({ "auto": { "min": 6, "max": 5, "clear_in_ms": 1000 } }), "/auto/min"),
+        (json!({ "auto": { "min": 0, "max": 0, "clear_in_ms": 1000 } }), "/auto/max"),
+        (json!({ "auto": { "min": 0, "max": 5, "clear_in_ms": 0 } }), "/auto/clear_in_ms"),
+        (json!({ "auto": { "min": 0, "max": 5 } }), "/auto/clear_in_ms"),
+        (json!({ "auto": { "min": 0, "max": 5, "clear_in_ms": 9, "step": 0 } }), "/auto/step"),
+        (json!({ "auto": { "min": 0, "max": 5, "clear_in_ms": 9, "speed": 1 } }), "/auto/speed"),
+        (json!({ "auto": { "min": 1, "max": 5, "clear_in_ms": 1000 }, "slots": 5 }), "/auto"),
     ] {
         assert_eq!(scale(body).await.problem(422, "request.invalid").pointers(), [pointer]);
     }
@@ -153,7 +160,7 @@ async fn keys_are_made_told_once_and_listed(api: Harness) {
 }
 
 async fn metrics_tell_the_queues(api: Harness) {
-    api.echo(&api.acme, json!({ "queue": "q" })).await;
+    api.echo(&api.operator, json!({ "queue": "q" })).await;
     let text = api.get(&api.operator, "/metrics").await.expect(200).text;
     for line in [
         "longshore_broker_up 1",
