@@ -75,7 +75,12 @@ fn batch_end(acks: &[Ack], from: usize) -> usize {
 }
 
 fn add(command: &mut Cmd, ack: &Ack) {
-    command.arg(&keys::short(ack.id)).arg(&ack.token.0.to_be_bytes());
+    let mut head = bytes::Writer::with_capacity(24);
+    head.u64(ack.token.0).u64(u64::try_from(ack.ran.as_micros()).unwrap_or(u64::MAX).min(1 << 52));
+    if let Some(used) = ack.used {
+        head.u64(used.min(1 << 52));
+    }
+    command.arg(&keys::short(ack.id)).arg(head.done());
     match &ack.outcome {
         // Too much to keep is a fault of the handler: the same each time.
         Outcome::Complete { output: Some(output) } if output.get().len() > PAYLOAD_MAX => {

@@ -79,7 +79,7 @@ impl RedisBroker {
         }
         let mut id = keys::short(job.id).to_vec();
         id.extend(due(job.due));
-        let lane = format!("{}/{}/{}", job.tenant, job.kind, job.lane_key);
+        let lane = record::lane(job);
         let unique = job.unique.as_ref().map(|u| format!("{}/{}/{}", job.tenant, job.kind, u.key));
         Ok(Sent { at, id, lane, blob: record::encode(job)?, unique })
     }

@@ -24,9 +24,10 @@ impl RedisBroker {
         self.ears.listen(&self.router, queue.slot, &keys::sibling(&queue.meta, "sig"), &queue.signal).await;
         let mark = queue.signal.mark();
         let n = request.n.clamp(1, LEASES_MAX);
+        let borrows = false;
         let make = |run_id: &str| {
             let mut command = self.command(Script::Lease, &queue.meta);
-            command.arg(n).arg(record::millis(request.lease).max(1)).arg(&request.worker).arg(request.call).arg(run_id);
+            command.arg(n).arg(record::millis(request.lease).max(1)).arg(&request.worker).arg(request.call).arg(run_id).arg(u8::from(borrows));
             for kind in request.kinds.iter() {
                 command.arg(kind.as_str());
             }

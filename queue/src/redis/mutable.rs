@@ -128,8 +128,10 @@ impl Held {
         let mut r = Reader::new(stored);
         let (token, started_at) = (Token(r.u64()?), r.millis()?);
         r.u8()?;
-        let cancel = r.u8()? & 1 == 1;
-        r.u64()?;
+        let flags = r.u8()?;
+        let cancel = flags & 1 == 1;
+        // Its call and what it was charged with; then what was reserved of a budget.
+        r.take(8 + 8 + if flags & 8 == 0 { 0 } else { 25 })?;
         let n = r.u8()?;
         Some(Self { token, started_at, cancel, worker: Some(r.text(n.into())?) })
     }
@@ -176,8 +178,8 @@ pub(super) fn job(short: &[u8], home: Home, queue: &Name, parts: Parts<'_>) -> R
         kind_version: record.kind_version,
         tenant: record.tenant,
         client: record.client,
-        cost: 1,
-        resources: Vec::new(),
+        cost: record.cost,
+        resources: record.resources,
         lane_key: record.lane_key,
         priority: record.priority,
         state,

@@ -2,7 +2,8 @@
 //! this file change together.
 //!
 //! `sequence 7 · revision 3` (written by the script) `· version 1 · flags 1 · priority 1 · crashes_max 1 · lengths of tenant 1,
-//! kind 1, key 2 · attempts_max 2 · tenant · kind · key`, then what the flags say (due time, expiry, limits, keep, unique, parent, wait), then the length 2
+//! kind 1, key 2 · attempts_max 2 · tenant · kind · key`; a cost that is not 1 stands before the tenant (4), resources, joined by commas and
+//! ended by `/`, before the key, and two bits of the priority's byte say so. Then what the flags say (due time, expiry, limits, keep, unique, parent, wait), then the length 2
 //! of a list of `tag 1 · length 1 · value` that holds whatever is not the default, then the args.
 
 use super::bytes::{Reader, Writer};
@@ -20,6 +21,9 @@ const EXPIRES: u8 = 8;
 const WAIT: u8 = 16;
 const KEEP: u8 = 32;
 const LIMITS: u8 = 64;
+/// In the priority's byte.
+const COST: u8 = 16;
+const USES: u8 = 32;
 /// Set by the script, which knows the time.
 const RUN_AT: u8 = 128;
 /// Records outlive any legal repeat of their enqueue.
@@ -39,6 +43,8 @@ pub(super) struct Record {
     pub(super) kind_version: u32,
     pub(super) client: Option<Name>,
     pub(super) lane_key: String,
+    pub(super) cost: u32,
+    pub(super) resources: Vec<Name>,
     pub(super) priority: Priority,
     pub(super) policy: Policy,
     pub(super) run_at: Option<Millis>,
@@ -69,9 +75,14 @@ pub(super) fn encode(job: &NewJob) -> Result<Vec<u8>, BrokerError> {
         | flag(limits, LIMITS);
     let args = job.args.get().as_bytes();
     let mut out = Writer::with_capacity(64 + job.tenant.as_str().len() + job.kind.as_str().len() + job.lane_key.len() + args.len());
-    out.u8(VERSION).u8(flags).u8(job.priority.get()).u8(policy.crashes_max);
-    out.u8(len(job.tenant.as_str().len())?).u8(len(job.kind.as_str().len())?).u16(len(job.lane_key.len())?).u16(policy.attempts_max);
-    out.raw(job.tenant.as_str()).raw(job.kind.as_str()).raw(&job.lane_key);
+    let key = place(job);
+    let elsewhere = flag(job.cost != 1, COST) | flag(!job.resources.is_empty(), USES);
+    out.u8(VERSION).u8(flags).u8(job.priority.get() | elsewhere).u8(policy.crashes_max);
+    out.u8(len(job.tenant.as_str().len())?).u8(len(job.kind.as_str().len())?).u16(len(key.len())?).u16(policy.attempts_max);
+    if job.cost != 1 {
+        out.u32(job.cost);
+    }
+    out.raw(job.tenant.as_str()).raw(job.kind.as_str()).raw(&key);
     if let Some(at) = job.expires_at {
         out.u64(at.max(0).unsigned_abs());
     }
@@ -103,6 +114,20 @@ pub(super) fn encode(job: &NewJob) -> Result<Vec<u8>, BrokerError> {
     let rest = encode_rest(job, &standard)?;
     out.u16(len(rest.len())?).raw(&rest).raw(args);
     Ok(out.done())
+}
+
+/// The end of the lane's name: its key, after the resources if there are any.
+fn place(job: &NewJob) -> String {
+    if job.resources.is_empty() { job.lane_key.clone() } else { format!("{}/{}", uses(&job.resources), job.lane_key) }
+}
+
+fn uses(resources: &[Name]) -> String {
+    resources.iter().map(Name::as_str).collect::<Vec<_>>().join(",")
+}
+
+/// The name of a job's lane: `tenant/kind/resources/key`.
+pub(super) fn lane(job: &NewJob) -> String {
+    format!("{}/{}/{}/{}", job.tenant, job.kind, uses(&job.resources), job.lane_key)
 }
 
 fn encode_rest(job: &NewJob, standard: &Policy) -> Result<Vec<u8>, BrokerError> {
@@ -150,6 +175,7 @@ fn read(stored: &[u8]) -> Option<Record> {
     let (flags, priority, crashes_max) = (r.u8()?, r.u8()?, r.u8()?);
     let (tenant, kind, key, attempts_max) = (r.u8()?, r.u8()?, r.u16()?, r.u16()?);
     let has = |bit: u8| flags & bit != 0;
+    let cost = if priority & COST == 0 { 1 } else { r.u32()? };
     let mut policy = Policy { attempts_max, crashes_max, repeatable: !has(NOREPEAT), ..Policy::default() };
     let mut record = Record {
         created_at: Millis::try_from(sequence / STEP).ok()? + EPOCH,
@@ -159,7 +185,9 @@ fn read(stored: &[u8]) -> Option<Record> {
         kind_version: 1,
         client: None,
         lane_key: r.text(key.into())?,
-        priority: Priority::new(priority)?,
+        cost,
+        resources: Vec::new(),
+        priority: Priority::new(priority & 15)?,
         policy: Policy::default(),
         run_at: None,
         expires_at: None,
@@ -170,6 +198,11 @@ fn read(stored: &[u8]) -> Option<Record> {
         replay_of: None,
         args: Json::default(),
     };
+    if priority & USES != 0 {
+        let (uses, key) = record.lane_key.split_once('/')?;
+        record.resources = uses.split(',').map(|name| Name::new(name).ok()).collect::<Option<_>>()?;
+        record.lane_key = key.to_owned();
+    }
     if has(RUN_AT) {
         record.run_at = Some(r.millis()?);
     }

@@ -26,9 +26,9 @@ macro_rules! pieces {
 }
 
 pieces! {
-    "base", "buckets", "clock", "counts", "expire", "find", "finish", "lanes", "lasterror", "leaving", "meta", "mode_cluster",
-    "mode_single", "mutable", "promote", "reap", "record", "signals", "standing", "state", "sweep", "takeout", "timeout", "unpark", "wait",
-    "wakejob",
+    "admit", "base", "buckets", "clock", "counts", "ending", "expire", "find", "finish", "lanes", "lasterror", "law", "leaving", "meta",
+    "mode_cluster", "mode_single", "mutable", "picking", "promote", "reap", "record", "signals", "standing", "state", "sweep", "takeout",
+    "timeout", "unblock", "unpark", "wait", "wakejob",
 }
 
 /// A script as it is sent.

@@ -112,7 +112,7 @@ for i = 1, n do
     if band(flags, UNIQUE + EXPIRES + WAIT) == 0 and not at then
       -- The plain job: nothing is parsed.
       put('j', id, pack('>I7I3', seq, 0) .. blob)
-      enter(ARGV[3 * i - 1], id, (9 - priority) * CLASS + seq)
+      enter(ARGV[3 * i - 1], id, (9 - priority % 16) * CLASS + seq)
       plain = plain + 1
       reply[i] = READY
       seq = seq + 1

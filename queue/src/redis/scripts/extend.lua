@@ -12,7 +12,9 @@
 -- @include signals
 -- @include lanes
 -- @include clock
+-- @include law
 -- @include leaving
+-- @include ending
 -- @include finish
 -- @include takeout
 local worker, lease_ms, settled = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -25,7 +27,7 @@ guard({RUN, LEASE, HELD, SUSRUN, COUNTS, SUSPECTS})
 look(lease_ms)
 local stop = string.format('%.0f', now + lease_ms)
 call('ZCARD', RUN)
-local lost, asked, misses, miss_at, held, longer = {}, {}, {}, {}, 0, {'ZADD', RUN, 'XX'}
+local lost, asked, misses, miss_at, held, longer, charged = {}, {}, {}, {}, 0, {'ZADD', RUN, 'XX'}, {'HSET', LEASE}
 if #ids > 0 then
   local leases = call('HMGET', LEASE, unpack(ids))
   for i = 1, #ids do
@@ -35,11 +37,19 @@ if #ids > 0 then
       longer[#longer + 1] = ids[i]
       if band(byte(lease, 18), CANCEL_ASKED) > 0 then asked[#asked + 1] = ids[i] end
       if worker_of(lease) == worker then held = held + 1 end
+      -- What runs longer than it was charged for is charged on.
+      local lasts, paid = now - unpick('>I8', lease, 9), unpick('>I4', lease, 27)
+      if lasts > paid and lasts < 4294967295 then
+        took(gone_from(lane_of(lease)), lease, lasts)
+        charged[#charged + 1] = ids[i]
+        charged[#charged + 1] = sub(lease, 1, 26) .. pack('>I4', lasts) .. sub(lease, 31)
+      end
     else
       misses[#misses + 1], miss_at[#miss_at + 1] = ids[i], i
     end
   end
   if #longer > 3 then later(longer) end
+  if #charged > 2 then later(charged) end
 end
 if #misses > 0 then
   -- All are told as lost; counted as a late write is only what this worker's own ack has not ended.
@@ -71,7 +81,7 @@ if tonumber(call('HGET', HELD, worker) or 0) ~= held then
     for k = 1, #orphans do
       local id, r = orphans[k], parse(records[k])
       local lease = lease_of[id]
-      leave(id, lease, worker)
+      leave(id, lease, worker, {unstarted = true})
       count(r.tenant, RUNNING, -1)
       local m = mutable(ms[k])
       returned(m, lease, 0)
@@ -88,6 +98,7 @@ if tonumber(call('HGET', HELD, worker) or 0) ~= held then
     wake()
   end
 end
+plan_ending()
 plan_leaving()
 conclude()
 return {lost, asked}

@@ -1,8 +1,10 @@
 #!lua
 -- lease: gives a worker jobs that may run now. What is due is promoted first. Tenants take turns of a quantum by virtual
 -- time, and so do a tenant's lanes; commands are per batch, per tenant and per lane, never per job.
--- KEYS 1 meta · ARGV 1 how many · 2 lease ms · 3 worker · 4 call · 5 the server's run id · 6.. the worker's kinds
--- Returns next due ms, -1 nothing, -2 expired jobs have to be ended first · ids, 14 bytes each · for each a token and its
+-- KEYS 1 meta · ARGV 1 how many · 2 lease ms · 3 worker · 4 call · 5 the server's run id · 6 `1`: outside quotas
+-- may be asked for more · 7.. the worker's kinds
+-- Returns next due ms, -1 nothing, -2 expired jobs have to be ended first, -3 an outside quota has to lend more: then by name, points,
+-- starts, the server's time and the sequence known · else ids, 14 bytes each · for each a token and its
 -- start, 16 bytes · records · pairs of place and mutable part, for those that have one.
 -- @include base
 -- @include meta
@@ -13,15 +15,19 @@
 -- @include signals
 -- @include lanes
 -- @include promote
+-- @include law
+-- @include admit
 -- @include unpark
+-- @include unblock
 local RUN, LEASE, HELD, SUSRUN, CALLS, WAITS, EXP = P .. 'run', P .. 'lease', P .. 'held', P .. 'susrun', P .. 'calls', P .. 'waiting', P .. 'exp'
-local QUANTUM, REPLY_MAX, IDLE_MS = 4, 4194304, 30000
-local want, lease_ms, worker, number = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
-local mine = {}
-for i = 6, #ARGV do mine[ARGV[i]] = true end
-guard({RUN, LEASE, HELD, SUSRUN, CALLS, WAITS, EXP, DUE, LANES, RING, DEBT, PARKED, SUSPECTS, COUNTS})
+local REPLY_MAX, IDLE_MS = 4194304, 30000
+local want, lease_ms, worker, number, first_try = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[6] == '1'
+guard({RUN, LEASE, HELD, SUSRUN, CALLS, WAITS, EXP, DUE, LANES, RING, DEBT, PARKED, SUSPECTS, COUNTS, BLOCKED})
+-- @include picking
+for i = 7, #ARGV do mine[ARGV[i]] = true end
 
 -- The same call again: the same leases, as far as they are still held.
+do
 local last = call('HGET', CALLS, worker)
 if last and number <= unpick('>I8', last) then
   local held, ids, grants, known = {}, {}, {}, {}
@@ -50,6 +56,7 @@ end
 -- Jobs that have expired must not start: the caller has them ended first.
 local stale = call('ZRANGE', EXP, 0, 0, 'WITHSCORES')
 if stale[2] and tonumber(stale[2]) <= now then return {-2} end
+end
 look(lease_ms)
 for kind in pairs(mine) do unpark(kind) end
 local head = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
@@ -58,142 +65,9 @@ if head[2] and tonumber(head[2]) <= now then
   head = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
 end
 
-local paused = pause and (pause == '' or tonumber(pause) > now)
-local room = want
-if cap then room = math.min(room, cap - call('ZCARD', RUN) + 1) end
-if paused then room = 0 end
-
--- A kind is mine, another live worker's, or nobody's: then its lanes are parked.
-local verdicts, newly_parked = {}, 0
-local function verdict(kind)
-  local v = verdicts[kind]
-  if not v then
-    if mine[kind] then
-      v = 'mine'
-    else
-      local alive = call('ZSCORE', P .. 'kinds', kind)
-      v = alive and tonumber(alive) > now and 'others' or 'nobody'
-      if v == 'nobody' and call('HEXISTS', PARKED, kind) == 0 then
-        later({'HSET', PARKED, kind, 1})
-        newly_parked = newly_parked + 1
-      end
-    end
-    verdicts[kind] = v
-  end
-  return v
-end
-
-local pick_ids, pick_lanes, lanes, dropped, more = {}, {}, {}, {}, false
-local emptied, ringless, owed = {'HDEL', LANES}, {'ZREM', RING}, {'ZADD', DEBT}
-local function drop_tenant(t)
-  emptied[#emptied + 1] = t.name
-  ringless[#ringless + 1] = t.name
-  dropped[#dropped + 1] = t
-  t.gone = true
-end
-local function drop_lane(t, lane)
-  if t.single then
-    drop_tenant(t)
-  else
-    later({'ZREM', t.key, lane})
-    t.dropped = t.dropped + 1
-    if t.dropped == t.total then drop_tenant(t) end
-  end
-end
-local rests = {}
-local function usable(t, lane)
-  -- Without its tenant: the same text for many lanes.
-  local rest = sub(lane, #t.name + 2)
-  local v = rests[rest]
-  if not v then
-    v = verdict(kind_of(lane))
-    rests[rest] = v
-  end
-  if v == 'nobody' then
-    later({'ZADD', P .. 'parked:kind:' .. kind_of(lane), 'NX', 0, lane})
-    drop_lane(t, lane)
-  end
-  return v == 'mine'
-end
-local function lane_at(t, name, score)
-  local l = {name = name, tenant = t, key = P .. 'l:' .. name, start = score, vt = score, seen = 0, taken = 0}
-  lanes[#lanes + 1] = l
-  return l
-end
--- The lanes of a tenant that this worker may take from, by what they were charged.
-local function lanes_of(t, only)
-  t.lanes = {}
-  if only ~= '*' then
-    t.single = true
-    if usable(t, only) then
-      t.only = lane_at(t, only, 0)
-      t.lanes[1] = t.only
-    end
-    return
-  end
-  t.key = P .. 't:' .. t.name
-  guard({t.key})
-  t.total, t.dropped = call('ZCARD', t.key), 0
-  for from = 0, t.total - 1, 64 do
-    local some = call('ZRANGE', t.key, from, from + 63, 'WITHSCORES')
-    for i = 1, #some, 2 do
-      if usable(t, some[i]) then t.lanes[#t.lanes + 1] = lane_at(t, some[i], tonumber(some[i + 1])) end
-    end
-    if #t.lanes > 0 then
-      if from + 64 < t.total then more = true end
-      return
-    end
-  end
-  if t.total == 0 then drop_tenant(t) end
-end
--- Looks at the next `n` jobs of a tenant, over its lanes in turn.
-local function look_at(t, n)
-  while n > 0 and #t.lanes > 0 do
-    local l, at = t.lanes[1], 1
-    for i = 2, #t.lanes do
-      if t.lanes[i].vt < l.vt then l, at = t.lanes[i], i end
-    end
-    local q = #t.lanes == 1 and n or math.min(QUANTUM, n)
-    guard({l.key})
-    local ids = call('ZRANGE', l.key, l.seen, l.seen + q - 1)
-    if t.only and l.seen == 0 then
-      t.ids = ids
-    else
-      local has, from, k = t.ids, t.from, #t.ids
-      for i = 1, #ids do has[k + i], from[k + i] = ids[i], l end
-    end
-    l.seen, l.vt, n = l.seen + #ids, l.vt + #ids, n - #ids
-    if #ids < q then
-      l.short = true
-      table.remove(t.lanes, at)
-    end
-  end
-end
-
--- The window: the tenants with the lowest virtual times, kept sorted; `frontier` is the highest that was read.
-local pool, read_to, ring_seen, frontier = {}, 0, false, 0
-local function seat(t)
-  local at = #pool + 1
-  while at > 1 and pool[at - 1].vt > t.vt do at = at - 1 end
-  table.insert(pool, at, t)
-end
-local function widen()
-  local size = math.min(256, math.max(16, math.ceil(room / QUANTUM) + 8))
-  local some = call('ZRANGE', RING, read_to, read_to + size - 1, 'WITHSCORES')
-  read_to = read_to + #some / 2
-  if #some < 2 * size then ring_seen = true end
-  if #some == 0 then return end
-  local names = {}
-  for i = 1, #some, 2 do names[#names + 1] = some[i] end
-  local only = call('HMGET', LANES, unpack(names))
-  for i = 1, #names do
-    local t = {name = names[i], vt = tonumber(some[2 * i]), ids = {}, from = {}, used = 0, charged = 0}
-    t.start = t.vt
-    frontier = t.vt
-    if only[i] then lanes_of(t, only[i]) else t.lanes = {}; ringless[#ringless + 1] = t.name end
-    if #t.lanes > 0 then seat(t) end
-  end
-end
+local q = A.queue()
+local room = math.min(want, q.free)
+if room > 0 then unblock(room) end
 
 -- A suspect runs alone among its kind in a worker: at most one, so that it drags no other suspect over its limit.
 local suspect
@@ -205,62 +79,37 @@ if room > 0 and call('ZCARD', SUSPECTS) > 0 and call('HEXISTS', SUSRUN, worker) 
     if not r then
       later({'ZREM', SUSPECTS, ids[i]})
     elseif not suspect and mine[r.kind] then
-      suspect = {id = ids[i], lane = r.lane, tenant = r.tenant}
-      room = room - 1
+      local scopes, free = A.of(r.lane), 1
+      if laws.t > 0 then table.insert(scopes, 1, A.get('t', r.tenant)) end
+      for k = 1, #scopes do
+        if not (scopes[k].asks and first_try) and scopes[k].free <= 0 then
+          free = 0
+          block(scopes[k])
+          break
+        end
+      end
+      if free > 0 then
+        local t = {name = r.tenant, weight = 1, start = 0, charged = 0, gone = true, suspects = true}
+        if laws.t > 0 then
+          t.scope = table.remove(scopes, 1)
+          if t.scope.rule then t.weight = t.scope.rule.weight end
+          t.scope.free = t.scope.free - 1
+        end
+        for k = 1, #scopes do scopes[k].free = scopes[k].free - 1 end
+        suspect = {name = r.lane, tenant = t, scopes = scopes, charge = charge_of(r.kind), taken = 0, uses = string.match(r.lane, '^[^/]+/[^/]+/([^/]*)'),
+          suspect = true}
+        suspect.id = ids[i]
+        room = room - 1
+      end
     end
   end
 end
-
-local wanted, tenants = room, {}
-while wanted > 0 do
-  local turns, quanta, asked, count_asked = {}, {}, {}, 0
-  while count_asked < wanted do
-    while not ring_seen and (#pool == 0 or pool[1].vt > frontier) do widen() end
-    local t = table.remove(pool, 1)
-    if not t then break end
-    -- Nobody else is left: no turns are needed.
-    local q = #pool == 0 and ring_seen and wanted - count_asked or math.min(QUANTUM, wanted - count_asked)
-    turns[#turns + 1], quanta[#turns + 1] = t, q
-    if not t.asked then
-      t.asked = 0
-      asked[#asked + 1] = t
-    end
-    t.asked, t.vt, count_asked = t.asked + q, t.vt + q, count_asked + q
-    seat(t)
-  end
-  if count_asked == 0 then break end
-  for _, t in ipairs(asked) do
-    if not t.known then
-      t.known = true
-      tenants[#tenants + 1] = t
-    end
-    local before = #t.ids
-    look_at(t, t.asked)
-    t.short = #t.ids - before < t.asked
-    t.asked = nil
-  end
-  for turn = 1, #turns do
-    local t, k = turns[turn], #pick_ids
-    local used, has, from, only = t.used, t.ids, t.from, t.only
-    local n = math.min(quanta[turn], #has - used)
-    for i = 1, n do pick_ids[k + i], pick_lanes[k + i] = has[used + i], only or from[used + i] end
-    t.used, wanted = used + n, wanted - n
-  end
-  -- Whoever had less than its turns is out; the others' virtual time is what they got.
-  local still = {}
-  for _, t in ipairs(pool) do
-    t.vt = t.start + t.used
-    if not t.short then still[#still + 1] = t end
-  end
-  pool = {}
-  for _, t in ipairs(still) do seat(t) end
-end
+pick(room)
 
 -- Records, in the order of the turns, until the reply is full; what does not fit stays where it is.
-local suspect_at = 0
 if suspect then
-  suspect_at = #pick_ids + 1
-  pick_ids[suspect_at] = suspect.id
+  pick_ids[#pick_ids + 1] = suspect.id
+  pick_lanes[#pick_ids] = suspect
 end
 local records, ms, kept, size = {}, {}, 0, 0
 for from = 1, #pick_ids, 128 do
@@ -280,28 +129,83 @@ for from = 1, #pick_ids, 128 do
   if more and size > REPLY_MAX then break end
 end
 
+-- What depends on a job's cost: budgets and points. Who is refused here is refused for the rest of the call.
+local lacks, lacking, affords = {}, false, nil
+do
+local function refuse_lane(l, s)
+  l.refused = true
+  l.held = s
+end
+affords = function(l, record)
+  local t = l.tenant
+  if l.refused or t.refused then return false end
+  local cost
+  for i = 1, #l.scopes do
+    local s = l.scopes[i]
+    if s.letter == 'r' then
+      cost = cost or cost_of(record)
+      local lent = s.lent
+      local n = lacks[s.field]
+      if s.stale or lent.points >= 0 and lent.points < cost or lent.starts == 0 or lent.slots >= 0 and s.running + s.started >= lent.slots then
+        if first_try and (s.stale or lent.opens <= now) then
+          if not n then
+            n = {points = 0, starts = 0, seq = lent.seq or 0}
+            lacks[s.field] = n
+          end
+          n.points, n.starts = n.points + cost, n.starts + 1
+          lacking = true
+        end
+        s.spent = true
+        refuse_lane(l, s)
+        return false
+      end
+    end
+  end
+  local s = t.scope
+  if s and s.used and s.rule.closes >= 0 and s.used >= s.rule.closes then
+    t.refused = true
+    return false
+  end
+  for i = 1, #l.scopes do
+    local lent = l.scopes[i].lent
+    if lent and lent.points >= 0 then lent.points = lent.points - cost end
+  end
+  if s and s.used then s.used = s.used + (cost or cost_of(record)) end
+  return true
+end
+end
+
 -- Another server than the last time (a replica, a restored one): what the old one gave out last may not have arrived here,
 -- and its clock may be ahead, so tokens go on an hour later.
 local base = math.max(tok, us)
 if server and server ~= ARGV[5] then base = base + 3600000000 end
 local run, held = {'ZADD', RUN}, {'HSET', LEASE}
 local reply, given, grants, told, known = {-1, '', '', {}, {}}, {}, {}, {}, {}
-local start, tail = pack('>I8', now), pack('>I8', number) .. char(#worker) .. worker
+local start, call_number, own_name = pack('>I8', now), pack('>I8', number), char(#worker) .. worker
 local stop, first, unexpired, n = string.format('%.0f', now + lease_ms), base, {'ZREM', EXP}, 0
 local function free_until_started(id, r)
   local holder = call('HGET', P .. 'uniq', r.unique)
   if r.unique_mode == UNTIL_STARTED and holder and sub(holder, 1, 14) == id then later({'HDEL', P .. 'uniq', r.unique}) end
 end
+-- What the lease remembers of its charge; the same for all jobs of a lane unless their cost is reserved.
+local function charged_to(l, record)
+  local t = l.tenant
+  local s = t.scope
+  local head = pack('>I4I4', l.charge, math.max(1, floor(t.weight * 1000 + 0.5)))
+  if s and s.used then return call_number .. head .. pack('>dddB', cost_of(record), -1, s.from, s.rule.period) .. own_name .. l.name end
+  if not l.tail then l.tail = call_number .. head .. own_name .. l.name end
+  return l.tail
+end
 for k = 1, kept do
   local id, l, record, m = pick_ids[k], pick_lanes[k], records[k], ms[k]
-  if l then
+  local t = l.tenant
+  if not record then
+    if l.suspect then later({'ZREM', SUSPECTS, id}) elseif not l.refused and not t.refused then l.taken = l.taken + 1 end
+  elseif (l.scopes == NONE and not t.scope) or affords(l, record) then
     l.taken = l.taken + 1
-    local t = l.tenant
     local tag = t.start + t.charged
-    t.charged = t.charged + 1
-    if tag > vt then vt = tag end
-  end
-  if record then
+    t.charged, t.kept = t.charged + l.charge / t.weight, (t.kept or 0) + 1
+    if not l.suspect and tag > vt then vt = tag end
     local flags, own = byte(record, 12), 0
     n = n + 1
     local grant = pack('>I8', base + n) .. start
@@ -310,56 +214,104 @@ for k = 1, kept do
       known[#known + 1] = n
       known[#known + 1] = m
     end
-    if not l then
+    if l.suspect then
       own = own + 2
-      l = {tail = tail .. suspect.lane}
       later({'ZREM', SUSPECTS, id})
       later({'HSET', SUSRUN, worker, id})
-    elseif not l.tail then
-      l.tail = tail .. l.name
+    end
+    local s = t.scope
+    if s then
+      s.started = s.started + 1
+      if s.used then own = own + 8 end
+    end
+    for i = 1, #l.scopes do
+      s = l.scopes[i]
+      s.started = s.started + 1
+      if s.probing then s.probe = id end
     end
     run[2 * n + 1], run[2 * n + 2] = stop, id
-    held[2 * n + 1], held[2 * n + 2] = id, grant .. char(flags, own) .. l.tail
+    held[2 * n + 1], held[2 * n + 2] = id, grant .. char(flags, own) .. charged_to(l, record)
     given[n], grants[n], told[n] = id, grant, record
     if flags > 0 then
       if band(flags, EXPIRES) > 0 then unexpired[#unexpired + 1] = id end
       if band(flags, UNIQUE) > 0 then free_until_started(id, parse(record)) end
     end
     if watch > now then tell(id) end
-  elseif not l then
-    later({'ZREM', SUSPECTS, id})
   end
+end
+if lacking then
+  -- Nothing of this has been written: the quotas are asked first.
+  local asks = {-3}
+  for name, l in pairs(lacks) do
+    for _, v in ipairs({name, l.points, l.starts, string.format('%.0f', now), string.format('%.0f', l.seq)}) do asks[#asks + 1] = v end
+  end
+  return asks
 end
 base = base + n
 count('', READY, -n)
 
--- Lanes and tenants go on at what they were charged; those that are empty leave, and a tenant's debt stays known.
-local charge = {'ZADD', RING, 'XX'}
-for _, l in ipairs(lanes) do
-  if l.taken > 0 then later({'ZREMRANGEBYRANK', l.key, 0, l.taken - 1}) end
-  if l.short and l.taken == l.seen then
-    drop_lane(l.tenant, l.name)
-  elseif l.taken > 0 and not l.tenant.single then
-    later({'ZADD', l.tenant.key, 'XX', l.start + l.taken, l.name})
+-- Scopes know what was started; who is held back by one of them is parked there.
+for _, s in pairs(A.scopes) do
+  if s.started > 0 then
+    if s.used then LAW.use(s.field, s.rule, s.used, s.from, s.told) end
+    A.started(s)
+  end
+  if s.spent then
+    local at = s.lent.opens and s.lent.opens > now and s.lent.opens or now + 500
+    s.free, s.opens = 0, at
   end
 end
+if n > 0 and q.rule and q.rule.interval > 0 then
+  q.tat = math.max(q.tat, us) + n * q.rule.interval
+  change('tat', string.format('%.0f', q.tat))
+end
+for _, t in ipairs(tenants) do
+  if t.scope and t.scope.free <= 0 then park_tenant(t) end
+end
+
+do
+-- Lanes and tenants go on at what they were charged; those that are empty leave, and a tenant's debt stays known.
+local turn = {'ZADD', RING, 'XX'}
+for _, l in ipairs(lanes) do
+  if l.taken > 0 then later({'ZREMRANGEBYRANK', l.key, 0, l.taken - 1}) end
+  if l.parked then
+    -- It left when it was looked at.
+  elseif l.short and l.taken == #l.ids then
+    drop_lane(l.tenant, l.name)
+  else
+    l.vt = l.start + l.taken * l.charge
+    if l.held and l.held.free <= 0 then
+      park_lane(l.tenant, l, l.held)
+    elseif l.taken > 0 and not l.tenant.single then
+      local class = l.classes[l.taken + 1] or l.class
+      later({'ZADD', l.tenant.key, 'XX', string.format('%.3f', class + l.vt), l.name})
+    end
+  end
+end
+local pay = {}
 for _, t in ipairs(tenants) do
   if t.charged > 0 and not t.gone then
-    charge[#charge + 1] = t.start + t.charged
-    charge[#charge + 1] = t.name
+    turn[#turn + 1] = string.format('%.6f', t.start + t.charged)
+    turn[#turn + 1] = t.name
   end
 end
 for _, t in ipairs(dropped) do
-  if t.start + t.charged > vt then
-    owed[#owed + 1] = t.start + t.charged
-    owed[#owed + 1] = t.name
-  end
+  owed[#owed + 1] = string.format('%.6f', t.start + t.charged)
+  owed[#owed + 1] = t.name
 end
-if #charge > 3 then later(charge) end
+if suspect and suspect.taken > 0 then
+  local stands = call('ZSCORE', RING, suspect.tenant.name)
+  if stands then pay = {'ZINCRBY', RING, suspect.charge / suspect.tenant.weight, suspect.tenant.name} end
+end
+if #turn > 3 then later(turn) end
+if #pay > 0 then later(pay) end
 if #owed > 2 then later(owed) end
 if #emptied > 2 then later(emptied) end
 if #ringless > 2 then later(ringless) end
+if #stuck > 2 then later(stuck) end
+if #later_vt > 2 then later(later_vt) end
 if newly_parked > 0 then later({'HINCRBY', META, 'parked', newly_parked}) end
+end
 if #given > 0 then
   call('HLEN', HELD)
   later(run)
@@ -378,7 +330,16 @@ else
   if #given < want and idle < now + IDLE_MS / 2 then change('idle', now + IDLE_MS) end
   local wait = call('ZRANGE', WAITS, 0, 0, 'WITHSCORES')
   local next_at = math.min(tonumber(head[2] or '') or math.huge, wait[2] and wait[2] ~= 'inf' and tonumber(wait[2]) or math.huge)
-  if paused and pause ~= '' then next_at = math.min(next_at, tonumber(pause)) end
+  local opens = call('ZRANGE', BLOCKED, 0, 0, 'WITHSCORES')
+  if opens[2] and opens[2] ~= 'inf' and #given < want and q.free > #given then next_at = math.min(next_at, math.max(now, tonumber(opens[2]))) end
+  for i = 3, #stuck, 2 do
+    if stuck[i] ~= '+inf' then next_at = math.min(next_at, stuck[i]) end
+  end
+  if q.free <= n and q.at > 0 then next_at = math.min(next_at, q.at) end
+  if q.rule and q.rule.interval > 0 and #given < want then
+    local free_now, at = A.rate(q.rule.interval, q.rule.burst, q.tat)
+    if free_now == 0 then next_at = math.min(next_at, at) end
+  end
   if next_at < math.huge then reply[1] = math.max(0, next_at - now) end
 end
 plan_counts()

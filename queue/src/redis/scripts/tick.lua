@@ -13,7 +13,9 @@
 -- @include lanes
 -- @include clock
 -- @include promote
+-- @include law
 -- @include leaving
+-- @include ending
 -- @include finish
 -- @include takeout
 -- @include state

@@ -46,9 +46,11 @@ local function fetch(order, what)
   end
   return found
 end
+local put, plan_puts
+do
 local puts = {}
 local put_for = {j = {}, m = {}, o = {}}
-local function put(what, id, value)
+put = function(what, id, value)
   local heads, head = put_for[what], sub(id, 1, 5)
   local p = heads[head]
   if not p then
@@ -65,16 +67,20 @@ local function put(what, id, value)
   p[#p + 1] = sub(id, 5)
   p[#p + 1] = value
 end
-local function plan_puts()
+plan_puts = function()
   for _, p in pairs(puts) do later(p) end
   puts, put_for = {}, {j = {}, m = {}, o = {}}
 end
+end
+local hex
+do
 local hexes = {}
-local function hex(id)
+hex = function(id)
   local h = hexes[id]
   if not h then
     h = id:gsub('.', function(c) return string.format('%02x', byte(c)) end)
     hexes[id] = h
   end
   return h
+end
 end

@@ -33,6 +33,8 @@ local function plan_endings()
   later(index)
   endings, index = {}, {'ZADD', ENDED, 'NX'}
 end
+local leave_group, finish
+do
 local function group_of(r, err) return r.tenant .. '/' .. r.kind .. '/' .. fingerprint(err) end
 local function join_group(r, err)
   local field = group_of(r, err)
@@ -46,7 +48,7 @@ local function join_group(r, err)
   sample[field] = g
   later({'HSET', GROUPS, field, g})
 end
-local function leave_group(r, err)
+leave_group = function(r, err)
   local field = group_of(r, err)
   local g = sample[field] or call('HGET', GROUPS, field)
   if not g then return end
@@ -83,7 +85,7 @@ local function tell_parent(id, r, state, kind, payload)
   told = true
 end
 -- `m` is written by the caller after its events.
-local function finish(id, r, m, state, reason, err, output)
+finish = function(id, r, m, state, reason, err, output)
   guard({UNIQ, GROUPS, OUTBOX, KEPT, EXP})
   if state == CANCELLED then tell_children(id, m) end
   m.state, m.reason, m.ended = state, reason, now
@@ -102,4 +104,5 @@ local function finish(id, r, m, state, reason, err, output)
       tell_parent(id, r, state, '', '')
     end
   end
+end
 end

@@ -20,6 +20,8 @@ local function mutable(s)
   m.token, m.started, m.events = sub(s, 25, 32), sub(s, 33, 40), sub(s, 41)
   return m
 end
+local frozen
+do
 -- Drops events from the middle until three quarters of the room are left: the first ones and the last ones tell most.
 local function shorten(events)
   local parts, at = {}, 1
@@ -41,10 +43,11 @@ local function shorten(events)
   end
   return table.concat(head) .. table.concat(keep)
 end
-local function frozen(m)
+frozen = function(m)
   if #m.events > EVENTS_MAX then m.events = shorten(m.events) end
   return pack(HEAD, m.state, m.woken, m.reason, math.min(m.row, 255), math.min(m.attempts, 65535), math.min(m.crashes, 65535),
     math.min(m.interruptions, 65535), m.runs, m.flags, m.ended, m.outcome) .. m.token .. m.started .. m.events
+end
 end
 local function event(m, what, worker, err)
   worker = worker or ''

@@ -15,7 +15,7 @@ local function reap(limit, random)
     else
       local r, m, worker = parse(records[i]), mutable(ms[i]), worker_of(lease)
       local asked = band(byte(lease, 18), CANCEL_ASKED) > 0
-      leave(id, lease, worker)
+      leave(id, lease, worker, {crashed = true})
       count(r.tenant, RUNNING, -1)
       returned(m, lease, 0)
       m.crashes, m.row = m.crashes + 1, m.row + 1
@@ -40,6 +40,7 @@ local function reap(limit, random)
       put('m', id, frozen(m))
     end
   end
+  plan_ending()
   plan_leaving()
   conclude()
   return #ids

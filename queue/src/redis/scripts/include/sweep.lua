@@ -1,8 +1,10 @@
 -- sweep: what a tick puts in order beside the jobs: leases after the clock went back, keys of time that has passed, and
 -- once a minute the derived counts. Needs leaving, finish, lanes, standing.
+local clamp, sweep
+do
 local CALLS_KEY = P .. 'calls'
 local RECOUNT_MS, SOME, MERGED_MAX = 60000, 2000, 5000
-local function clamp(lease_ms)
+clamp = function(lease_ms)
   local far = call('ZRANGEBYSCORE', RUN, '(' .. string.format('%.0f', now + lease_ms), '(+inf', 'LIMIT', 0, SOME)
   local nearer = {'ZADD', RUN, 'XX'}
   for i = 1, #far do
@@ -42,7 +44,8 @@ local function prune(limit)
     later({'ZREM', P .. 'mergedat', unpack(forgotten)})
   end
   later({'ZREMRANGEBYSCORE', kinds, '-inf', now - 3600000})
-  later({'ZREMRANGEBYSCORE', DEBT, '-inf', vt})
+  -- Corrections of running attempts may still come.
+  later({'ZREMRANGEBYSCORE', DEBT, '-inf', vt - 600000})
 end
 -- Workers that have not leased for an hour are forgotten.
 local function forget()
@@ -81,7 +84,7 @@ local function recount()
     if stored[i + 1] == '0' and #stored[i] > 1 then later({'HDEL', COUNTS, stored[i]}) end
   end
 end
-local function sweep(limit)
+sweep = function(limit)
   prune(limit)
   local last = tonumber(call('HGET', META, 'swept') or 0)
   if now - last > RECOUNT_MS or last > now then
@@ -89,4 +92,5 @@ local function sweep(limit)
     if call('HLEN', LEASE) <= SOME and call('HLEN', COUNTS) <= 10 * SOME then recount() end
     change('swept', now)
   end
+end
 end

@@ -1,0 +1,152 @@
+-- admit: whether a lane's job may start, by the rules of its scopes. The lease and explain ask the same. A scope's `free` says how
+-- many may start now, `opens` when to look again if none may (infinite: something else will tell). Needs lanes, law.
+local HUGE = math.huge
+local A = {scopes = {}}
+-- Reads what is known of some scopes of one type.
+function A.learn(letter, fields)
+  local fresh = {}
+  for i = 1, #fields do
+    local name = letter .. ':' .. fields[i]
+    if not A.scopes[name] then
+      A.scopes[name] = {name = name, letter = letter, field = fields[i], free = HUGE, opens = HUGE, started = 0}
+      fresh[#fresh + 1] = fields[i]
+    end
+  end
+  if #fresh == 0 or (laws[letter] or 0) == 0 then return end
+  if letter == 'r' then
+    guard({P .. 'slices'})
+    local slices = call('HMGET', P .. 'slices', unpack(fresh))
+    for i = 1, #fresh do A.scopes['r:' .. fresh[i]].slice = slices[i] or nil end
+  else
+    guard({P .. 'rules:' .. letter, P .. 'gates:' .. letter, P .. 'running', P .. 'tats', P .. 'fails', P .. 'used'})
+    local rules = call('HMGET', P .. 'rules:' .. letter, unpack(fresh))
+    local gates = call('HMGET', P .. 'gates:' .. letter, unpack(fresh))
+    for i = 1, #fresh do
+      local s = A.scopes[letter .. ':' .. fresh[i]]
+      s.rule, s.gate = rules[i] and LAW.rule(rules[i]) or nil, gates[i] or nil
+    end
+  end
+  for i = 1, #fresh do A.judge(A.scopes[letter .. ':' .. fresh[i]]) end
+end
+function A.get(letter, field)
+  A.learn(letter, {field})
+  return A.scopes[letter .. ':' .. field]
+end
+-- `n` may start by one rule; if none, from `at` on, or when something is told. `note` hears why.
+local function bound(s, n, at, note, ...)
+  if n < s.free then s.free = math.max(0, n) end
+  if n > 0 then return end
+  if at then s.at = math.max(s.at, at) else s.event = true end
+  s.opens = s.event and HUGE or s.at
+  if note then note(...) end
+end
+-- GCRA: how many may start, and when the first may if none.
+function A.rate(interval, burst, tat)
+  local ahead = math.max(0, tat - us)
+  local n = math.max(0, math.min(burst, floor((burst * interval - ahead) / interval + 1e-6)))
+  return n, math.ceil((us + ahead - (burst - 1) * interval) / 1000)
+end
+function A.judge(s, note)
+  s.free, s.opens, s.at, s.event = HUGE, HUGE, 0, false
+  if s.letter == 'r' then return A.slice(s, note) end
+  local gate, rule = s.gate, s.rule
+  if gate then
+    local is_shut, cause, ends = LAW.shut(gate)
+    if is_shut then
+      bound(s, 0, ends > 0 and ends or nil, note, 'gate', gate)
+    elseif cause == FAILING then
+      s.failures = s.failures or call('HGET', P .. 'fails', s.field) or ''
+      local probe = sub(s.failures, 13)
+      s.probing = s.failures ~= ''
+      if s.probing then bound(s, probe == '' and 1 or 0, nil, note, 'probe', probe) end
+    end
+  end
+  if not rule then return end
+  if rule.max > 0 or rule.share > 0 then
+    s.running = s.running or tonumber(call('HGET', P .. 'running', s.name) or 0)
+    if rule.max > 0 then bound(s, rule.max - s.running, nil, note, 'max_running', rule.max) end
+    if rule.share > 0 then
+      local slots = math.min(laws.slots, cap or HUGE)
+      local most = math.max(1, floor(slots * rule.share + 1e-9))
+      bound(s, most - s.running, nil, note, 'max_share', most)
+    end
+  end
+  if rule.interval > 0 then
+    s.tat = s.tat or tonumber(call('HGET', P .. 'tats', s.name) or 0)
+    local n, at = A.rate(rule.interval, rule.burst, s.tat)
+    bound(s, n, at, note, 'rate', at)
+  end
+  if rule.period > 0 then
+    if not s.used then s.used, s.from, s.to, s.told = LAW.used(s.field, rule.period) end
+    if rule.closes >= 0 and s.used >= rule.closes then bound(s, 0, s.to, note, 'budget', s.used, rule.closes, s.to) end
+  end
+end
+-- After `s.started` starts: what is free now, and when more is.
+function A.started(s)
+  if s.running then s.running = s.running + s.started end
+  if s.tat and s.rule.interval > 0 then
+    s.tat = math.max(s.tat, us) + s.started * s.rule.interval
+    if s.letter ~= 'q' then later({'HSET', P .. 'tats', s.name, string.format('%.0f', s.tat)}) end
+  end
+  if s.running and s.letter ~= 'q' then later({'HINCRBY', P .. 'running', s.name, s.started}) end
+  if s.probing and s.probe then
+    s.failures = sub(s.failures, 1, 12) .. s.probe
+    later({'HSET', P .. 'fails', s.field, s.failures})
+  end
+  if s.lent then
+    local l = s.lent
+    if l.starts >= 0 then l.starts = l.starts - s.started end
+    s.slice = pack('>ddddddd', l.seq, l.slots, l.points, l.starts, l.ends, l.opens, l.wanted)
+    later({'HSET', P .. 'slices', s.field, s.slice})
+  end
+  s.started = 0
+  if s.letter ~= 'q' then A.judge(s) end
+end
+-- A part of an outside quota that was lent to this queue: sequence, slots, points, starts (-1: no such rule), until when points and
+-- starts may be used, when to ask again, and until when others want it back.
+function A.slice(s, note)
+  local l = {}
+  if s.slice then l.seq, l.slots, l.points, l.starts, l.ends, l.opens, l.wanted = unpick('>ddddddd', s.slice) end
+  s.lent = l
+  -- Whether more may be asked for.
+  s.asks = not l.seq or l.ends <= now or l.opens <= now
+  if not l.seq or l.ends <= now then
+    s.stale = true
+    return bound(s, 0, now + 500, note, 'resource', 0)
+  end
+  local at = l.opens > now and l.opens or nil
+  if l.slots >= 0 then
+    s.running = s.running or tonumber(call('HGET', P .. 'running', s.name) or 0)
+    bound(s, l.slots - s.running, at, note, 'resource', l.opens)
+  end
+  if l.starts >= 0 then bound(s, l.starts, at, note, 'resource', l.opens) end
+  if l.points >= 0 then bound(s, l.points, at, note, 'resource', l.opens) end
+end
+-- The scopes of a lane beside its tenant, in the order in which they are looked at.
+function A.of(lane)
+  local tenant, kind, uses, key = parts_of(lane)
+  local list = {}
+  if laws.k > 0 then list[#list + 1] = A.get('k', kind) end
+  if laws.y > 0 then list[#list + 1] = A.get('y', tenant .. '/' .. key) end
+  if uses ~= '' then
+    for name in string.gmatch(uses, '[^,]+') do list[#list + 1] = A.get('r', name) end
+  end
+  return list
+end
+-- How many the queue itself lets start, and when it looks again.
+function A.queue(note)
+  local q = {name = 'q', letter = 'q', field = '', free = HUGE, opens = HUGE, at = 0, started = 0, tat = laws.tat}
+  if pause and (pause == '' or tonumber(pause) > now) then bound(q, 0, pause ~= '' and tonumber(pause) or nil, note, 'pause') end
+  local running = call('ZCARD', P .. 'run') - 1
+  if cap then bound(q, cap - running, nil, note, 'scale', cap) end
+  if laws.rule then
+    local rule = LAW.rule(laws.rule)
+    q.rule = rule
+    if rule.max > 0 then bound(q, rule.max - running, nil, note, 'max_running', rule.max) end
+    if rule.interval > 0 then
+      local n, at = A.rate(rule.interval, rule.burst, q.tat)
+      bound(q, n, at, note, 'rate', at)
+    end
+  end
+  return q
+end
