@@ -26,6 +26,7 @@ impl RedisBroker {
         let queue = self.queue_of(id).await?;
         let mut command = self.fenced(Script::Note, &queue, id, token);
         command.arg(note.progress.as_ref().map_or("", |p| p.get())).arg(LOGS_MAX);
+        command.arg(note.used.map(|n| n.min(1 << 52).to_string()).unwrap_or_default());
         for line in &note.logs {
             let (level, message) = (bytes::cut(&line.level, 16), bytes::cut(&line.message, LOGS_MAX - 64));
             let mut out = Writer::with_capacity(9 + level.len() + message.len());

@@ -2,10 +2,9 @@
 
 use super::{RedisBroker, Result, keys, script::Script, signal};
 use crate::{
-    Ack, Acked, BeatReply, Begun, Broker, BrokerError, Command, Delivered, Delivery, Durability, Edit, Enqueued, Explanation, ExtendReply,
-    Filter, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Page,
-    QueueStats, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, Scope, ScopeState, State, TickReport, Token,
-    WorkerReport,
+    Ack, Acked, BeatReply, Begun, Broker, Command, Delivered, Delivery, Durability, Edit, Enqueued, Explanation, ExtendReply, Filter,
+    Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Page, QueueStats,
+    Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, Scope, ScopeState, State, TickReport, Token, WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Millis, Name};
@@ -83,33 +82,22 @@ impl Broker for RedisBroker {
         self.read_kinds().await
     }
     async fn rule(&self, queue: &Name, scope: &RuleScope, change: RuleChange, expected: Option<u64>) -> Result<ScopeState> {
-        let _ = (scope, expected);
-        self.set_rule(queue, &change).await?;
-        Ok(ScopeState::default())
+        self.change_rule(queue, scope, &change, expected).await
     }
-
     async fn rules(&self, queue: &Name, scope: &RuleScope) -> Result<ScopeState> {
-        let _ = (queue, scope);
-        Err(BrokerError::Refused("rules".to_owned()))
+        self.rules_of(queue, scope).await
     }
-
     async fn lanes(&self, scope: &Scope, queue: &Name, limit: usize) -> Result<Vec<LaneView>> {
-        let _ = (queue, scope, limit);
-        Err(BrokerError::Refused("lanes".to_owned()))
+        self.lanes_of(scope, queue, limit).await
     }
-
     async fn explain(&self, scope: &Scope, id: JobId) -> Result<Explanation> {
-        let _ = (scope, id);
-        Err(BrokerError::Refused("explain".to_owned()))
+        self.explain_job(scope, id).await
     }
-
     async fn resource(&self, name: &Name, change: ResourceChange, expected: Option<u64>) -> Result<ResourceState> {
-        let _ = (name, change, expected);
-        Err(BrokerError::Refused("resource".to_owned()))
+        self.change_resource(name, &change, expected).await
     }
-
     async fn resources(&self) -> Result<Vec<ResourceState>> {
-        Ok(Vec::new())
+        self.all_resources().await
     }
     async fn beat(&self, report: WorkerReport, ttl: Duration) -> Result<BeatReply> {
         self.report(&report, ttl).await

@@ -24,6 +24,9 @@ impl Writer {
     pub(super) fn u64(&mut self, value: u64) -> &mut Self {
         self.raw(value.to_be_bytes())
     }
+    pub(super) fn f64(&mut self, value: f64) -> &mut Self {
+        self.raw(value.to_be_bytes())
+    }
     pub(super) fn raw(&mut self, value: impl AsRef<[u8]>) -> &mut Self {
         self.0.extend_from_slice(value.as_ref());
         self

@@ -27,7 +27,13 @@ impl RedisBroker {
         let borrows = false;
         let make = |run_id: &str| {
             let mut command = self.command(Script::Lease, &queue.meta);
-            command.arg(n).arg(record::millis(request.lease).max(1)).arg(&request.worker).arg(request.call).arg(run_id).arg(u8::from(borrows));
+            command
+                .arg(n)
+                .arg(record::millis(request.lease).max(1))
+                .arg(&request.worker)
+                .arg(request.call)
+                .arg(run_id)
+                .arg(u8::from(borrows));
             for kind in request.kinds.iter() {
                 command.arg(kind.as_str());
             }

@@ -59,6 +59,7 @@ impl RedisBroker {
         let mut stats = QueueStats { name: name.to_string(), ..QueueStats::default() };
         let workers = self.live_workers().await?;
         let serving = workers.iter().filter(|w| w.queues.iter().any(|q| q.name == *name)).count();
+        stats.slots_live = workers.iter().flat_map(|w| &w.queues).filter(|q| q.name == *name).map(|q| u64::from(q.slots)).sum();
         stats.workers = u32::try_from(serving).unwrap_or(u32::MAX);
         let Some(queue) = self.existing(name).await? else { return Ok(stats) };
         let mut command = self.command(Script::Stats, &queue.meta);
@@ -78,6 +79,10 @@ impl RedisBroker {
         stats.slots = number(11).and_then(|n| u32::try_from(n).ok());
         stats.lease_lost = count(12);
         stats.oldest_ready_ms = number(13);
+        stats.auto = text(14).and_then(|json| serde_json::from_str(&json).ok());
+        stats.scaled_at = text(15).and_then(|t| t.parse().ok());
+        stats.rate_per_s = text(16).and_then(|t| t.parse().ok()).unwrap_or(0.0);
+        stats.mean_ms = text(17).and_then(|t| t.parse().ok());
         Ok(stats)
     }
 

@@ -280,7 +280,8 @@ pub(super) fn encode_wait(wait: &Wait) -> Vec<u8> {
     out.done()
 }
 
-fn decode_wait(stored: &[u8]) -> Option<Wait> {
+/// Back from [`encode_wait`].
+pub(super) fn decode_wait(stored: &[u8]) -> Option<Wait> {
     let mut r = Reader::new(stored);
     let policy = |p: u8| match p {
         1 => Some(WaitPolicy::Wake),

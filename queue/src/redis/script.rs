@@ -14,7 +14,7 @@ macro_rules! scripts {
 scripts! {
     Open = "open", Enqueue = "enqueue", Lease = "lease", Extend = "extend", Ack = "ack", Save = "save", Note = "note",
     Deliver = "deliver", Cancel = "cancel", Edit = "edit", RetryNow = "retry_now", GiveUp = "give_up", Replay = "replay",
-    Purge = "purge", Get = "get", List = "list", Stats = "stats", Rule = "rule", Announce = "announce", Tick = "tick",
+    Purge = "purge", Get = "get", List = "list", Stats = "stats", Rule = "rule", Rules = "rules", Lanes = "lanes", Explain = "explain", Announce = "announce", Tick = "tick",
     Expired = "expired", Watch = "watch", Home = "home", PutKinds = "put_kinds", Beat = "beat", Workers = "workers",
     Command = "command", Begin = "begin", Finish = "finish",
 }
@@ -28,7 +28,7 @@ macro_rules! pieces {
 pieces! {
     "admit", "base", "buckets", "clock", "counts", "ending", "expire", "find", "finish", "lanes", "lasterror", "law", "leaving", "meta",
     "mode_cluster", "mode_single", "mutable", "picking", "promote", "reap", "record", "signals", "standing", "state", "sweep", "takeout",
-    "timeout", "unblock", "unpark", "wait", "wakejob",
+    "timeout", "unblock", "unpark", "view", "wait", "wakejob",
 }
 
 /// A script as it is sent.

@@ -1,7 +1,7 @@
 //! Time moves on: what a tick does, and what retention asks for.
 
 use super::{RedisBroker, Result, keys, queues::Queue, record, script::Script, value};
-use crate::{Job, TickReport};
+use crate::{BudgetAlert, Job, TickReport};
 use longshore_base::Name;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ impl RedisBroker {
             report.reaped += step.reaped;
             report.timed_out += step.timed_out;
             report.held = step.held;
+            report.alerts.extend(step.alerts);
             report.more = step.more;
             if outbox {
                 report.delivered += self.drain_from(queue.home).await;
@@ -36,13 +37,19 @@ impl RedisBroker {
     pub(super) async fn tick_once(&self, queue: &Queue, lease: Duration) -> Result<(TickReport, bool)> {
         let mut command = self.command(Script::Tick, &queue.meta);
         command.arg(record::millis(lease).max(1)).arg(STEP).arg(self.options.random.bits() % 2_147_483_646 + 1);
-        let answer = value::ints(self.call(queue, Script::Tick, &command).await?, "tick")?;
-        let number = |at: usize| answer.get(at).and_then(|n| u32::try_from(*n).ok()).unwrap_or(0);
+        let answer = value::list(self.call(queue, Script::Tick, &command).await?, "tick")?;
+        let count = |at: usize| answer.get(at).and_then(|v| value::int(v, "tick").ok()).and_then(|n| u64::try_from(n).ok());
+        let number = |at: usize| count(at).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+        let alert = |at: usize| {
+            let tenant = Name::new(value::text(answer.get(at)?)?).ok()?;
+            Some(BudgetAlert { tenant, used: count(at + 1)?, units: count(at + 2)?, hard: count(at + 3)? == 1 })
+        };
+        let alerts = (8..answer.len()).step_by(4).map(|at| alert(at).ok_or_else(|| value::strange("tick"))).collect::<Result<_>>()?;
         if number(6) == 1 {
             tracing::warn!(queue = %queue.name, "the server's clock went back; leases were shortened, due times were not moved");
         }
         let report = TickReport {
-            alerts: Vec::new(),
+            alerts,
             promoted: number(0),
             expired: number(1),
             reaped: number(2),

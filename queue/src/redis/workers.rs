@@ -1,8 +1,8 @@
-//! Kinds, workers and rules.
+//! Kinds and workers.
 
 use super::{RedisBroker, Result, keys, record::millis, script::Script, value};
-use crate::{BeatReply, BrokerError, Command, KindRecord, RuleChange, WorkerReport};
-use longshore_base::{Millis, Name};
+use crate::{BeatReply, BrokerError, Command, KindRecord, WorkerReport};
+use longshore_base::Millis;
 use redis::Value;
 use std::time::Duration;
 
@@ -33,22 +33,6 @@ impl RedisBroker {
         Ok(kinds)
     }
 
-    pub(super) async fn set_rule(&self, queue: &Name, rule: &RuleChange) -> Result<()> {
-        let queue = self.queue(queue).await?;
-        let mut command = self.command(Script::Rule, &queue.meta);
-        match rule {
-            RuleChange::Pause(pause) => {
-                let until = pause.until.map(|at| at.max(0).to_string()).unwrap_or_default();
-                let (reason, by) = (pause.reason.as_deref().unwrap_or_default(), pause.by.as_deref().unwrap_or_default());
-                command.arg("pause").arg(until).arg(reason).arg(by);
-            }
-            RuleChange::Resume => _ = command.arg("resume"),
-            RuleChange::Scale(cap) => _ = command.arg("scale").arg(cap.map(|n| n.to_string()).unwrap_or_default()),
-            RuleChange::Limits(_) | RuleChange::Clear | RuleChange::Auto(_) => {}
-        }
-        self.call(&queue, Script::Rule, &command).await.map(drop)
-    }
-
     pub(super) async fn report(&self, report: &WorkerReport, ttl: Duration) -> Result<BeatReply> {
         let key = keys::workers(&self.options.prefix);
         let text = serde_json::to_vec(report).map_err(|e| BrokerError::Refused(e.to_string()))?;
@@ -58,7 +42,7 @@ impl RedisBroker {
         for served in &report.queues {
             let queue = self.queue(&served.name).await?;
             let mut command = self.command(Script::Announce, &queue.meta);
-            command.arg(millis(ttl));
+            command.arg(millis(ttl)).arg(&report.id).arg(served.slots);
             for kind in &report.kinds {
                 command.arg(kind.as_str());
             }

@@ -142,7 +142,7 @@ affords = function(l, record)
   local cost
   for i = 1, #l.scopes do
     local s = l.scopes[i]
-    if s.letter == 'r' then
+    if s.letter == 'r' and s.lent then
       cost = cost or cost_of(record)
       local lent = s.lent
       local n = lacks[s.field]

@@ -1,6 +1,6 @@
 #!lua
 -- note: keeps progress and appends log lines, the oldest of which go when there are too many bytes. Fenced.
--- KEYS 1 meta · ARGV 1 id · 2 token · 3 progress or '' · 4 bytes at most · then lines · Returns 1 · 0 lease lost.
+-- KEYS 1 meta · ARGV 1 id · 2 token · 3 progress or '' · 4 bytes at most · 5 units used so far or '' · then lines · Returns 1 · 0 lease lost.
 -- @include base
 -- @include meta
 -- @include buckets
@@ -13,12 +13,16 @@ if not lease or sub(lease, 1, 8) ~= ARGV[2] then
   return 0
 end
 local logs = {call('HGET', extra, 'l') or ''}
-for i = 5, #ARGV do logs[#logs + 1] = pack('>I4', #ARGV[i]) .. ARGV[i] end
+for i = 6, #ARGV do logs[#logs + 1] = pack('>I4', #ARGV[i]) .. ARGV[i] end
 if ARGV[3] ~= '' then later({'HSET', extra, 'p', ARGV[3]}) end
 if #logs > 1 then
   local text, from = table.concat(logs), 1
   while #text - from + 1 > tonumber(ARGV[4]) do from = from + 4 + unpick('>I4', text, from) end
   later({'HSET', extra, 'l', sub(text, from)})
+end
+-- A lease that reserved something of a budget remembers them, as leaving.lua says.
+if ARGV[5] ~= '' and band(byte(lease, 18), 8) > 0 then
+  later({'HSET', P .. 'lease', id, sub(lease, 1, 42) .. pack('>d', tonumber(ARGV[5])) .. sub(lease, 51)})
 end
 tell(id)
 plan_signals()

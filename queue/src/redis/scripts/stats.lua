@@ -1,7 +1,8 @@
 #!lua flags=no-writes
 -- stats: a queue in numbers.
 -- KEYS 1 meta · ARGV 1 tenant or '' · Returns eight counts by state · pause until ('' for ever, nil: not paused) · its
--- reason · by whom · cap · late writes refused · age of the oldest ready job in ms or -1.
+-- reason · by whom · cap · late writes refused · age of the oldest ready job in ms or -1 ·
+-- how it scales, as JSON · when its cap was changed · attempts ended per second · their mean duration in ms.
 -- @include base
 -- @include record
 -- @include buckets
@@ -16,8 +17,9 @@ if tenant ~= '' then
   -- What has an index by tenant is counted there.
   local running, ready, own = 0, 0, tenant .. '/'
   for _, lease in ipairs(call('HVALS', P .. 'lease')) do
-    local at = 28 + byte(lease, 27)
-    if byte(lease) == 0 and sub(lease, at, at + #own - 1) == own then running = running + 1 end
+    local tail = band(byte(lease, 18), 8) > 0 and 60 or 35
+    local at = byte(lease) == 0 and tail + 1 + byte(lease, tail)
+    if at and sub(lease, at, at + #own - 1) == own then running = running + 1 end
   end
   for _, lane in ipairs(standing(tenant)) do
     guard({P .. 'l:' .. lane})
@@ -36,7 +38,7 @@ if tenant ~= '' then
     reply[state] = call('ZCARD', P .. 'e:' .. state .. ':' .. tenant)
   end
 end
-local rule = call('HMGET', META, 'pause', 'pause_reason', 'pause_by', 'cap', 'lost')
+local rule = call('HMGET', META, 'pause', 'pause_reason', 'pause_by', 'cap', 'lost', 'auto', 'scaled_at', 'flow')
 if rule[1] and rule[1] ~= '' and tonumber(rule[1]) <= now then rule[1] = false end
 reply[9], reply[10], reply[11], reply[12], reply[13] = rule[1], rule[2], rule[3], rule[4], rule[5]
 -- The heads of some two hundred lanes, each priority apart: exact unless there are more.
@@ -71,4 +73,13 @@ if #tenants > 0 then
   end
 end
 reply[14] = oldest
+local rate = 0
+if rule[8] then
+  local at, before, current = unpick('>ddd', rule[8])
+  local window = floor(now / 10000)
+  if at == window - 1 then before, current = current, 0 elseif at ~= window then before, current = 0, 0 end
+  rate = (before + current) / (10 + now % 10000 / 1000)
+end
+guard({P .. 'means'})
+reply[15], reply[16], reply[17], reply[18] = rule[6], rule[7], string.format('%.6f', rate), call('HGET', P .. 'means', '')
 return reply

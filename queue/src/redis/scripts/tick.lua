@@ -2,7 +2,8 @@
 -- tick: moves a queue's time forward by bounded steps. Any number may run; each step is a transaction of its own.
 -- KEYS 1 meta · ARGV 1 lease ms · 2 how many of each at most · 3 a random number
 -- Returns promoted · expired · reaped · timed out · 1 there is more · 1 reaping is held · 1 the clock went back ·
--- entries in the outbox.
+-- entries in the outbox · then for each
+-- budget that reached a threshold: tenant · units used · the threshold · 1 if it closes.
 -- @include base
 -- @include meta
 -- @include buckets
@@ -40,7 +41,11 @@ local timed_out = time_out(limit)
 local held, reaped = hold > now, 0
 if not held then reaped = reap(limit, tonumber(ARGV[3])) end
 sweep(limit)
+local alerts = alarm()
+plan_signals()
 plan_meta()
 commit()
 local more = promoted == limit or passed == limit or timed_out == limit or reaped == limit
-return {promoted, expired, reaped, timed_out, more and 1 or 0, held and 1 or 0, back and 1 or 0, call('HLEN', OUTBOX)}
+local reply = {promoted, expired, reaped, timed_out, more and 1 or 0, held and 1 or 0, back and 1 or 0, call('HLEN', OUTBOX)}
+for i = 1, #alerts do reply[#reply + 1] = alerts[i] end
+return reply

@@ -12,7 +12,7 @@ function A.learn(letter, fields)
       fresh[#fresh + 1] = fields[i]
     end
   end
-  if #fresh == 0 or (laws[letter] or 0) == 0 then return end
+  if #fresh == 0 or laws[letter] == 0 and (letter ~= 'y' or laws.f == 0) then return end
   if letter == 'r' then
     guard({P .. 'slices'})
     local slices = call('HMGET', P .. 'slices', unpack(fresh))
@@ -24,6 +24,10 @@ function A.learn(letter, fields)
     for i = 1, #fresh do
       local s = A.scopes[letter .. ':' .. fresh[i]]
       s.rule, s.gate = rules[i] and LAW.rule(rules[i]) or nil, gates[i] or nil
+    end
+    if letter == 'y' and laws.f > 0 then
+      local failures = call('HMGET', P .. 'fails', unpack(fresh))
+      for i = 1, #fresh do A.scopes['y:' .. fresh[i]].failures = failures[i] or nil end
     end
   end
   for i = 1, #fresh do A.judge(A.scopes[letter .. ':' .. fresh[i]]) end
@@ -50,16 +54,14 @@ function A.judge(s, note)
   s.free, s.opens, s.at, s.event = HUGE, HUGE, 0, false
   if s.letter == 'r' then return A.slice(s, note) end
   local gate, rule = s.gate, s.rule
-  if gate then
-    local is_shut, cause, ends = LAW.shut(gate)
-    if is_shut then
-      bound(s, 0, ends > 0 and ends or nil, note, 'gate', gate)
-    elseif cause == FAILING then
-      s.failures = s.failures or call('HGET', P .. 'fails', s.field) or ''
-      local probe = sub(s.failures, 13)
-      s.probing = s.failures ~= ''
-      if s.probing then bound(s, probe == '' and 1 or 0, nil, note, 'probe', probe) end
-    end
+  local is_shut, _, ends = LAW.shut(gate)
+  if is_shut then
+    bound(s, 0, ends > 0 and ends or nil, note, 'gate', gate)
+  elseif s.failures and unpick('>I8', s.failures, 5) > 0 then
+    -- The time of its gate is over: one tries.
+    local probe = sub(s.failures, 13)
+    s.probing = true
+    bound(s, probe == '' and 1 or 0, nil, note, 'probe', probe)
   end
   if not rule then return end
   if rule.max > 0 or rule.share > 0 then
@@ -127,7 +129,7 @@ function A.of(lane)
   local tenant, kind, uses, key = parts_of(lane)
   local list = {}
   if laws.k > 0 then list[#list + 1] = A.get('k', kind) end
-  if laws.y > 0 then list[#list + 1] = A.get('y', tenant .. '/' .. key) end
+  if laws.y + laws.f > 0 then list[#list + 1] = A.get('y', tenant .. '/' .. key) end
   if uses ~= '' then
     for name in string.gmatch(uses, '[^,]+') do list[#list + 1] = A.get('r', name) end
   end

@@ -86,14 +86,13 @@ judged = function(g, id, well)
     f.row, f.wait, f.probe = 0, 0, ''
     if f.gate and cause == FAILING then f.gate, f.gate_changed, f.opened = false, true, true end
   elseif well == false then
-    local is_shut, cause = LAW.shut(f.gate)
     f.row, f.changed = f.row + 1, true
-    if f.row >= FAILURES and (f.probe == id or not is_shut) then
-      f.wait = f.wait == 0 and GATE_FIRST or math.min(f.wait * 2, GATE_LONGEST)
-      f.gate = LAW.later_gate(f.gate, FAILING, now + f.wait, f.row .. ' failures in a row', '')
+    local wait = f.wait == 0 and f.row >= FAILURES and GATE_FIRST or f.wait > 0 and f.probe == id and math.min(f.wait * 2, GATE_LONGEST)
+    if wait then
+      f.wait, f.probe = wait, ''
+      f.gate = LAW.later_gate(f.gate, FAILING, now + wait, f.row .. ' attempts in a row failed', '')
       f.gate_changed = true
     end
-    if f.probe == id then f.probe = '' end
   elseif f.probe == id then
     f.probe, f.changed, f.opened = '', true, true
   end

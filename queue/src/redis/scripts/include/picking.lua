@@ -88,7 +88,7 @@ local function about(t, lane)
   local a = rests[rest]
   if not a then
     local kind, uses = string.match(rest, '^([^/]+)/([^/]*)')
-    a = {kind = kind, verdict = verdict(kind), charge = charge_of(kind), plain = uses == '' and laws.k + laws.y == 0, uses = uses}
+    a = {kind = kind, verdict = verdict(kind), charge = charge_of(kind), plain = uses == '' and laws.k + laws.y + laws.f == 0, uses = uses}
     rests[rest] = a
   end
   return a
@@ -134,6 +134,11 @@ local function lanes_of(t, only)
   t.total, t.dropped = call('ZCARD', t.key), 0
   for from = 0, t.total - 1, 64 do
     local some = call('ZRANGE', t.key, from, from + 63, 'WITHSCORES')
+    if laws.y + laws.f > 0 then
+      local keys = {}
+      for i = 1, #some, 2 do keys[(i + 1) / 2] = t.name .. '/' .. string.match(some[i], '^[^/]+/[^/]+/[^/]*/(.*)$') end
+      A.learn('y', keys)
+    end
     for i = 1, #some, 2 do t.lanes[#t.lanes + 1] = try_lane(t, some[i], tonumber(some[i + 1])) end
     if #t.lanes > 0 or looks > LOOKS_MAX then
       if from + 64 < t.total then more = true end

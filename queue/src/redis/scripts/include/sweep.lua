@@ -1,6 +1,6 @@
 -- sweep: what a tick puts in order beside the jobs: leases after the clock went back, keys of time that has passed, and
 -- once a minute the derived counts. Needs leaving, finish, lanes, standing.
-local clamp, sweep
+local clamp, sweep, alarm
 do
 local CALLS_KEY = P .. 'calls'
 local RECOUNT_MS, SOME, MERGED_MAX = 60000, 2000, 5000
@@ -13,6 +13,22 @@ clamp = function(lease_ms)
   end
   if #far > 0 then later(nearer) end
   if #far < SOME then change('seen', now) end
+  -- No rate is further ahead than its burst.
+  guard({P .. 'tats'})
+  local tats = call('HGETALL', P .. 'tats')
+  for i = 1, #tats, 2 do
+    local letter = sub(tats[i], 1, 1)
+    local rule = call('HGET', P .. 'rules:' .. letter, sub(tats[i], 3))
+    rule = rule and LAW.rule(rule)
+    local most = rule and us + rule.burst * rule.interval
+    if most and tonumber(tats[i + 1]) > most then later({'HSET', P .. 'tats', tats[i], string.format('%.0f', most)}) end
+  end
+  if laws.rule then
+    local rule = LAW.rule(laws.rule)
+    if rule.interval > 0 and laws.tat > us + rule.burst * rule.interval then
+      change('tat', string.format('%.0f', us + rule.burst * rule.interval))
+    end
+  end
 end
 local function prune(limit)
   local uexp, tombs, kinds = P .. 'uexp', P .. 'tombs', P .. 'kinds'
@@ -59,6 +75,40 @@ local function forget()
     end
   end
 end
+-- Leases of the scopes that are counted, and gates whose time is over.
+local function recount_scopes(all)
+  guard({P .. 'running'})
+  local counted, there = call('HGETALL', P .. 'running'), {}
+  if #counted > 0 then
+    for i = 1, #all, 2 do
+      if all[i] ~= '' then
+        local tenant, kind, uses, key = parts_of(lane_of(all[i + 1]))
+        local names = {'t:' .. tenant, 'k:' .. kind, 'y:' .. tenant .. '/' .. key}
+        for name in string.gmatch(uses, '[^,]+') do names[#names + 1] = 'r:' .. name end
+        for k = 1, #names do there[names[k]] = (there[names[k]] or 0) + 1 end
+      end
+    end
+  end
+  for i = 1, #counted, 2 do
+    local n = there[counted[i]] or 0
+    if n ~= tonumber(counted[i + 1]) then
+      later({'HSET', P .. 'running', counted[i], n})
+      LAW.free({counted[i]})
+    end
+  end
+  for _, letter in ipairs({'t', 'k', 'y'}) do
+    local key = P .. 'gates:' .. letter
+    guard({key})
+    if laws[letter] > 0 and call('HLEN', key) <= SOME then
+      local gates = call('HGETALL', key)
+      for i = 1, #gates, 2 do
+        local is_shut = LAW.shut(gates[i + 1])
+        if not is_shut then LAW.put('gates', letter, gates[i], nil) end
+      end
+    end
+  end
+  LAW.plan()
+end
 local function recount()
   local workers, names = {}, standing('')
   local all = call('HGETALL', LEASE)
@@ -79,10 +129,33 @@ local function recount()
     totals_now[5], totals_now[6] = READY, ready_now
   end
   later(totals_now)
+  recount_scopes(all)
   local stored = call('HGETALL', COUNTS)
   for i = 1, #stored, 2 do
     if stored[i + 1] == '0' and #stored[i] > 1 then later({'HDEL', COUNTS, stored[i]}) end
   end
+end
+-- Budgets that reached a threshold that was not told in this period.
+alarm = function()
+  guard({P .. 'alerts', P .. 'used', P .. 'rules:t'})
+  local told_now = {}
+  for _, tenant in ipairs(call('HKEYS', P .. 'alerts')) do
+    later({'HDEL', P .. 'alerts', tenant})
+    local rule = call('HGET', P .. 'rules:t', tenant)
+    rule = rule and LAW.rule(rule)
+    if rule and rule.period > 0 then
+      local units, from, _, told_of = LAW.used(tenant, rule.period)
+      local before = told_of
+      for bit, threshold in ipairs({rule.alerts, rule.closes}) do
+        if threshold >= 0 and units >= threshold and band(told_of, bit) == 0 then
+          told_of = told_of + bit
+          for _, v in ipairs({tenant, string.format('%.0f', units), string.format('%.0f', threshold), bit - 1}) do told_now[#told_now + 1] = v end
+        end
+      end
+      if told_of ~= before then later({'HSET', P .. 'used', tenant, pack('>dBdB', from, rule.period, units, told_of)}) end
+    end
+  end
+  return told_now
 end
 sweep = function(limit)
   prune(limit)
