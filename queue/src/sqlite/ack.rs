@@ -2,8 +2,9 @@
 
 use super::{
     codec::{self, after},
-    deliver, end,
+    deliver, end, gate,
     row::{self, NEVER, Row},
+    settle::{self, Ending, Verdict},
     tx::{CANCELLED, COMPLETED, DEAD, READY, RETRYING, RUNNING, SCHEDULED, Tx, WAITING},
 };
 use crate::{Ack, Acked, BrokerError, ErrorInfo, EventKind, Json, Outcome, PAYLOAD_MAX, Reason, Wait};
@@ -38,14 +39,26 @@ fn one(tx: &mut Tx<'_>, worker: &str, ack: Ack) -> Result<Result<Acked>> {
             }
         };
     }
-    settle(tx, &mut job, worker, ack.outcome)?;
+    let outcome = bounded(ack.outcome);
+    settle::settle(tx, &mut job, ending(ack.ran, ack.used, &outcome))?;
+    end_attempt(tx, &mut job, worker, outcome)?;
     Ok(Ok(Acked { state: job.state(), repeated: false }))
 }
 
-fn settle(tx: &mut Tx<'_>, job: &mut Row, worker: &str, outcome: Outcome) -> Result<()> {
+fn ending(ran: Duration, used: Option<u64>, outcome: &Outcome) -> Ending {
+    let verdict = match outcome {
+        Outcome::Complete { .. } => Verdict::Good,
+        Outcome::Retry { .. } | Outcome::Dead { .. } => Verdict::Bad,
+        Outcome::Release { started: false } => return Ending::Unstarted,
+        Outcome::Release { started: true } => return Ending::Interrupted { used },
+        Outcome::Snooze { .. } | Outcome::Gate { .. } | Outcome::Wait(_) | Outcome::Cancel => Verdict::Open,
+    };
+    Ending::Ran { ran, used, verdict }
+}
+
+fn end_attempt(tx: &mut Tx<'_>, job: &mut Row, worker: &str, outcome: Outcome) -> Result<()> {
     let cancelled = job.cancel;
     job.settled = true;
-    let outcome = bounded(outcome);
     let exhausted = job.counters.attempts.saturating_add(1) >= job.attempts_max;
     let counters = &mut job.counters;
     match &outcome {
@@ -59,6 +72,9 @@ fn settle(tx: &mut Tx<'_>, job: &mut Row, worker: &str, outcome: Outcome) -> Res
     let (what, error) = line(&outcome, exhausted);
     job.note(tx.db, tx.now, what, Some(worker), error.as_ref())?;
     job.woken = None;
+    if let Outcome::Gate { after, reason } = &outcome {
+        gate::close(tx, job, *after, reason)?;
+    }
     match outcome {
         Outcome::Complete { output } => complete(tx, job, output),
         Outcome::Dead { reason, .. } => end::end(tx, job, DEAD, Some(reason), error.as_ref()),
@@ -67,11 +83,15 @@ fn settle(tx: &mut Tx<'_>, job: &mut Row, worker: &str, outcome: Outcome) -> Res
         Outcome::Cancel => end::end(tx, job, CANCELLED, Some(Reason::Cancelled), None),
         _ if cancelled => end::end(tx, job, CANCELLED, Some(Reason::Cancelled), None),
         Outcome::Retry { after, .. } => rest(tx, job, RETRYING, after),
-        Outcome::Snooze { after } | Outcome::Gate { after, .. } => snooze(tx, job, after),
-        Outcome::Release { .. } => {
-            tx.shift(job, READY);
-            job.put(tx.db)
-        }
+        Outcome::Snooze { after } => match worn_out(tx, job)? {
+            Some(reason) => end::end(tx, job, DEAD, Some(reason), None),
+            None => rest(tx, job, SCHEDULED, after),
+        },
+        Outcome::Gate { .. } => match worn_out(tx, job)? {
+            Some(reason) => end::end(tx, job, DEAD, Some(reason), None),
+            None => back(tx, job),
+        },
+        Outcome::Release { .. } => back(tx, job),
         Outcome::Wait(wait) => fall_asleep(tx, job, &wait),
     }
 }
@@ -116,20 +136,23 @@ pub(super) fn rest(tx: &mut Tx<'_>, job: &mut Row, to: u8, wait: Duration) -> Re
     job.put(tx.db)
 }
 
-fn snooze(tx: &mut Tx<'_>, job: &mut Row, wait: Duration) -> Result<()> {
+/// The job is Ready again, at its place.
+fn back(tx: &mut Tx<'_>, job: &mut Row) -> Result<()> {
+    tx.shift(job, READY);
+    job.put(tx.db)
+}
+
+/// An end that moves no counter is bounded by how often the job ran and how old it is.
+fn worn_out(tx: &Tx<'_>, job: &Row) -> Result<Option<Reason>> {
     let (body, _) = row::body(tx.db, job.seq)?;
     let age = u64::try_from(tx.now.saturating_sub(job.created_at)).unwrap_or(0);
-    let spent = if job.counters.runs >= body.runs_max {
+    Ok(if job.counters.runs >= body.runs_max {
         Some(Reason::RunsExhausted)
     } else if body.age_max_ms.is_some_and(|max| age > max) {
         Some(Reason::AgeExhausted)
     } else {
         None
-    };
-    if spent.is_some() {
-        return end::end(tx, job, DEAD, spent, None);
-    }
-    rest(tx, job, SCHEDULED, wait)
+    })
 }
 
 /// The job waits, unless what it waits for is there already.

@@ -1,7 +1,7 @@
-//! Queues and their rules, kind records, requests under an Idempotency-Key.
+//! Queues, kind records, requests under an Idempotency-Key.
 
 use super::{db::Db, tx::Tx};
-use crate::{Begun, BrokerError, KindRecord, RuleChange};
+use crate::{Begun, BrokerError, KindRecord};
 use longshore_base::Millis;
 use rusqlite::params;
 
@@ -17,18 +17,6 @@ pub(super) fn home(tx: &Tx<'_>, queue: &str) -> Result<u16> {
     }
     let home: i64 = tx.db.must("read.new_queue", [queue], |row| row.get(0))?;
     u16::try_from(home).map_err(|_| BrokerError::Refused("every queue number up to 65535 is taken".to_owned()))
-}
-
-/// Changes a queue's rule.
-pub(super) fn rule(tx: &mut Tx<'_>, queue: u16, rule: &RuleChange) -> Result<()> {
-    match rule {
-        RuleChange::Pause(pause) => tx.db.exec("around.pause", params![queue, pause.until, pause.reason, pause.by])?,
-        RuleChange::Resume => tx.db.exec("around.resume", [queue])?,
-        RuleChange::Scale(slots) => tx.db.exec("around.scale", params![queue, slots])?,
-        RuleChange::Limits(_) | RuleChange::Clear | RuleChange::Auto(_) => 0,
-    };
-    tx.touched.queue(queue);
-    Ok(())
 }
 
 /// Takes records over unless a newer one is there.

@@ -1,11 +1,11 @@
 //! The contract's calls, each sent to the writer or to a reader. What must survive a power cut before it is answered says `FSYNC`.
 
 use super::{
-    Result, SqliteBroker, ack, around, cancel, codec, deliver, edit, enqueue, extend, lease, list, note, purge, replay, signals, stats,
-    tick, workers,
+    Result, SqliteBroker, ack, around, cancel, codec, deliver, edit, enqueue, explain, extend, lanes, lease, list, note, purge, replay,
+    resource, rule, signals, stats, tick, workers,
 };
 use crate::{
-    Ack, Acked, BeatReply, Begun, Broker, BrokerError, Command, Delivered, Delivery, Durability, Edit, Enqueued, Explanation, ExtendReply,
+    Ack, Acked, BeatReply, Begun, Broker, Command, Delivered, Delivery, Durability, Edit, Enqueued, Explanation, ExtendReply,
     Filter, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Page,
     QueueStats, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, Scope, ScopeState, State, TickReport, Token,
     WorkerReport,
@@ -147,34 +147,35 @@ impl Broker for SqliteBroker {
     }
 
     async fn rule(&self, queue: &Name, scope: &RuleScope, change: RuleChange, expected: Option<u64>) -> Result<ScopeState> {
-        let _ = (scope, expected);
-        let home = self.home(queue).await?.0;
-        self.write(FSYNC, move |tx| around::rule(tx, home, &change)).await?;
-        Ok(ScopeState::default())
+        let (home, scope) = (self.home(queue).await?.0, scope.clone());
+        self.write(FSYNC, move |tx| rule::rule(tx, home, &scope, change, expected)).await?
     }
 
     async fn rules(&self, queue: &Name, scope: &RuleScope) -> Result<ScopeState> {
-        let _ = (queue, scope);
-        Err(BrokerError::Refused("rules".to_owned()))
+        let Some(home) = self.known(queue) else { return Ok(ScopeState::default()) };
+        let (scope, now) = (scope.clone(), self.clock.now());
+        self.readers.read(move |db| rule::rules(db, home.0, &scope, now)).await
     }
 
     async fn lanes(&self, scope: &Scope, queue: &Name, limit: usize) -> Result<Vec<LaneView>> {
-        let _ = (queue, scope, limit);
-        Err(BrokerError::Refused("lanes".to_owned()))
+        let Some(home) = self.known(queue) else { return Ok(Vec::new()) };
+        let (scope, now) = (scope.clone(), self.clock.now());
+        self.readers.read(move |db| lanes::lanes(db, &scope, home.0, limit, now)).await
     }
 
     async fn explain(&self, scope: &Scope, id: JobId) -> Result<Explanation> {
-        let _ = (scope, id);
-        Err(BrokerError::Refused("explain".to_owned()))
+        let (scope, now) = (scope.clone(), self.clock.now());
+        self.readers.read(move |db| explain::explain(db, &scope, id, now)).await
     }
 
     async fn resource(&self, name: &Name, change: ResourceChange, expected: Option<u64>) -> Result<ResourceState> {
-        let _ = (name, change, expected);
-        Err(BrokerError::Refused("resource".to_owned()))
+        let name = name.clone();
+        self.write(FSYNC, move |tx| resource::resource(tx, &name, change, expected)).await?
     }
 
     async fn resources(&self) -> Result<Vec<ResourceState>> {
-        Ok(Vec::new())
+        let now = self.clock.now();
+        self.readers.read(move |db| resource::resources(db, now)).await
     }
 
     async fn beat(&self, report: WorkerReport, ttl: Duration) -> Result<BeatReply> {

@@ -4,11 +4,12 @@ use super::{
     codec::{self, Body, after},
     deliver, row,
     row::{NEVER, Row},
+    scope::{RESOURCE, flag},
     tx::{READY, SCHEDULED, Tx, WAITING},
     unique,
 };
-use crate::{BrokerError, Counters, Due, Enqueued, JobId, KEY_MAX, Keep, NewJob, PAYLOAD_MAX};
-use longshore_base::{Code, Millis};
+use crate::{BrokerError, Counters, Due, Enqueued, JobId, KEY_MAX, Keep, NewJob, PAYLOAD_MAX, RESOURCES_MAX};
+use longshore_base::{Code, Millis, Name};
 use rusqlite::params;
 use std::collections::HashMap;
 
@@ -18,7 +19,7 @@ type Result<T> = std::result::Result<T, BrokerError>;
 #[derive(Debug, Default)]
 struct Lanes {
     turns: HashMap<(u16, String), i64>,
-    lanes: HashMap<(i64, String, String), i64>,
+    lanes: HashMap<(i64, String, String, String), i64>,
 }
 
 /// Puts a batch into its queues, item by item.
@@ -48,6 +49,10 @@ fn refusal(job: &NewJob, homes: &HashMap<String, u16>) -> Option<BrokerError> {
     let key = job.unique.as_ref().map_or(0, |unique| unique.key.len()).max(job.lane_key.len());
     if key > KEY_MAX {
         return conflict(Code::RequestInvalid, format!("a key of {key} bytes; at most {KEY_MAX} are kept"));
+    }
+    let uses = job.resources.len();
+    if uses > RESOURCES_MAX {
+        return conflict(Code::RequestInvalid, format!("{uses} resources; a job uses at most {RESOURCES_MAX}"));
     }
     None
 }
@@ -135,6 +140,11 @@ fn insert(tx: &mut Tx<'_>, lanes: &mut Lanes, new: NewJob) -> Result<Enqueued> {
         reason: None,
         wait,
         output: None,
+        cost: new.cost,
+        charged: None,
+        weight: None,
+        period: None,
+        noted: None,
         settled: false,
     };
     write(tx, job, &new, &body)
@@ -163,6 +173,7 @@ fn write(tx: &mut Tx<'_>, mut job: Row, new: &NewJob, body: &[u8]) -> Result<Enq
             job.parent.as_ref().map(JobId::as_bytes),
             job.woken,
             job.wait,
+            job.cost,
         ],
     )?;
     if written != 1 {
@@ -194,15 +205,23 @@ impl Lanes {
         Ok(turn)
     }
 
-    fn lane(&mut self, tx: &Tx<'_>, turn: i64, new: &NewJob) -> Result<i64> {
+    fn lane(&mut self, tx: &mut Tx<'_>, turn: i64, new: &NewJob) -> Result<i64> {
         let (kind, key) = (new.kind.as_str(), new.lane_key.as_str());
-        let place = (turn, kind.to_owned(), key.to_owned());
+        let resources = new.resources.iter().map(Name::as_str).collect::<Vec<_>>().join(",");
+        let place = (turn, kind.to_owned(), key.to_owned(), resources.clone());
         if let Some(lane) = self.lanes.get(&place) {
             return Ok(*lane);
         }
-        let lane = match tx.db.one("enqueue.lane", params![turn, kind, key], |row| row.get(0))? {
+        let queue = new.id.home().0;
+        let lane = match tx.db.one("enqueue.lane", params![turn, kind, key, resources], |row| row.get(0))? {
             Some(lane) => lane,
-            None => tx.db.must("enqueue.new_lane", params![new.id.home().0, turn, kind, key], |row| row.get(0))?,
+            None => {
+                if !resources.is_empty() && tx.flags(queue)? & flag(RESOURCE) == 0 {
+                    tx.db.exec("enqueue.uses", params![queue, flag(RESOURCE)])?;
+                    tx.flags.remove(&queue);
+                }
+                tx.db.must("enqueue.new_lane", params![queue, turn, kind, key, resources], |row| row.get(0))?
+            }
         };
         self.lanes.insert(place, lane);
         Ok(lane)

@@ -3,6 +3,7 @@
 use super::{
     deliver, end,
     row::{self, Row},
+    settle::{self, Ending},
     tx::{CANCELLED, READY, RUNNING, Tx},
 };
 use crate::{BrokerError, EventKind, ExtendReply, Held, Reason};
@@ -18,7 +19,8 @@ pub(super) fn extend(tx: &mut Tx<'_>, queue: u16, worker: &str, held: &[Held], s
     for Held { id, token } in held {
         match row::find(tx.db, *id)? {
             Some(job) if job.state == RUNNING && job.token == i64::try_from(token.0).ok() => {
-                tx.db.exec("extend.lengthen", params![job.seq, until])?;
+                let charged = settle::overrun(tx, &job);
+                tx.db.exec("extend.lengthen", params![job.seq, until, charged])?;
                 if job.cancel {
                     reply.cancel.push(*id);
                 }
@@ -44,6 +46,7 @@ pub(super) fn extend(tx: &mut Tx<'_>, queue: u16, worker: &str, held: &[Held], s
 fn give_back(tx: &mut Tx<'_>, job: &mut Row, worker: &str) -> Result<()> {
     job.note(tx.db, tx.now, EventKind::Released, Some(worker), None)?;
     job.woken = None;
+    settle::settle(tx, job, Ending::Unstarted)?;
     if job.cancel {
         return end::end(tx, job, CANCELLED, Some(Reason::Cancelled), None);
     }

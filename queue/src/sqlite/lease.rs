@@ -1,8 +1,10 @@
 //! Ready → Running: promote what is due, then hand out what may run, under tokens that only grow.
 
 use super::{
+    admit::capped,
     codec,
-    pick::{self, Taken, Wanted},
+    hold::{self, Scopes},
+    pick::{Picked, Picker, Taken, Wanted},
     row::{self, NEVER, Row},
     signals::Signals,
     tick,
@@ -28,10 +30,9 @@ type Remembered = Vec<([u8; 16], u64)>;
 struct Queue {
     token: i64,
     running: u32,
-    vt: i64,
+    vt: f64,
     slots: Option<u32>,
-    paused: bool,
-    paused_until: Option<Millis>,
+    flags: i64,
 }
 
 /// One lease call.
@@ -50,9 +51,14 @@ pub(super) fn lease(tx: &mut Tx<'_>, queue: u16, request: &LeaseRequest, signals
     tick::expire(tx, queue)?;
     tx.flush()?;
     let state = queue_state(tx, queue)?;
-    let n = request.n.min(LEASES_MAX).min(state.slots.map_or(usize::MAX, |slots| slots.saturating_sub(state.running) as usize));
-    let paused = state.paused && state.paused_until.is_none_or(|until| until > tx.now);
-    let leases = if n == 0 || paused || request.kinds.is_empty() { Vec::new() } else { grant(tx, queue, request, &leaser, &state, n)? };
+    let capped = capped(state.slots, u64::from(state.running)).is_some();
+    let mut stops = None;
+    let leases = if capped || request.n == 0 || request.kinds.is_empty() {
+        Vec::new()
+    } else {
+        let n = request.n.min(LEASES_MAX).min(state.slots.map_or(usize::MAX, |slots| slots.saturating_sub(state.running) as usize));
+        grant(tx, queue, request, &leaser, &state, n, &mut stops)?
+    };
     if leases.is_empty() {
         if tx.now - leaser.seen_at > SEEN_EVERY_MS {
             tx.db.exec("extend.seen", params![leaser.worker, tx.now])?;
@@ -64,8 +70,8 @@ pub(super) fn lease(tx: &mut Tx<'_>, queue: u16, request: &LeaseRequest, signals
     if leases.len() < request.n {
         signals.came_back_short(queue, rung);
     }
-    let pause_ends = state.paused_until.filter(|_| paused).map(|until| millis(until - tx.now));
-    let next_due = [next_due(tx, queue)?, pause_ends].into_iter().flatten().min();
+    let opens = hold::next(tx, queue, state.flags)?.into_iter().chain(stops).min().map(|until| millis(until - tx.now));
+    let next_due = [next_due(tx, queue)?, opens].into_iter().flatten().min();
     Ok(LeaseReply { leases, next_due })
 }
 
@@ -76,12 +82,16 @@ struct Leaser {
     seen_at: Millis,
 }
 
-fn leaser(tx: &Tx<'_>, queue: u16, request: &LeaseRequest) -> Result<Leaser> {
+fn leaser(tx: &mut Tx<'_>, queue: u16, request: &LeaseRequest) -> Result<Leaser> {
     let read = |row: &rusqlite::Row<'_>| Ok(Leaser { worker: row.get(0)?, call: row.get(1)?, reply: row.get(2)?, seen_at: row.get(3)? });
     if let Some(leaser) = tx.db.one("lease.leaser", params![queue, request.worker], read)? {
         return Ok(leaser);
     }
     let worker = tx.db.must("lease.new_leaser", params![queue, request.worker, tx.now], |row| row.get(0))?;
+    // Who leases for the first time announces what it carries, as a report does.
+    for kind in &*request.kinds {
+        workers::open(tx, queue, kind.as_str(), &request.worker)?;
+    }
     Ok(Leaser { worker, call: 0, reply: None, seen_at: tx.now })
 }
 
@@ -106,19 +116,23 @@ fn queue_state(tx: &Tx<'_>, queue: u16) -> Result<Queue> {
             running: row.get::<_, i64>(1)?.try_into().unwrap_or(0),
             vt: row.get(2)?,
             slots: row.get(3)?,
-            paused: row.get(4)?,
-            paused_until: row.get(5)?,
+            flags: row.get(4)?,
         })
     })
 }
 
-/// Hands out up to `n` jobs.
-fn grant(tx: &mut Tx<'_>, queue: u16, request: &LeaseRequest, leaser: &Leaser, state: &Queue, n: usize) -> Result<Vec<Lease>> {
+/// Hands out up to `n` jobs. `stops`: when the queue's own rules let more start, where they do not now.
+fn grant(
+    tx: &mut Tx<'_>,
+    queue: u16,
+    request: &LeaseRequest,
+    leaser: &Leaser,
+    state: &Queue,
+    n: usize,
+    stops: &mut Option<Millis>,
+) -> Result<Vec<Lease>> {
     let kinds = serde_json::to_string(&*request.kinds).map_err(|fault| BrokerError::Refused(fault.to_string()))?;
     open_gates(tx, queue, request, &kinds)?;
-    if !tx.db.any("lease.any", params![queue, kinds])? {
-        return Ok(Vec::new());
-    }
     let wanted = Wanted {
         queue,
         kinds: &kinds,
@@ -126,10 +140,22 @@ fn grant(tx: &mut Tx<'_>, queue: u16, request: &LeaseRequest, leaser: &Leaser, s
         call: i64::try_from(request.call).unwrap_or(i64::MAX),
         n,
         until: codec::after(tx.now, request.lease),
-        token: state.token.max(tx.now.saturating_mul(1_000)),
-        vt: state.vt,
     };
-    let picked = pick::pick(tx, &wanted)?;
+    let mut scopes = Scopes::new(queue, state.flags, state.slots);
+    let picked = Picked {
+        jobs: Vec::with_capacity(n),
+        token: state.token.max(tx.now.saturating_mul(1_000)),
+        vt: None,
+        stopped: None,
+        suspect: !tx.db.any("lease.suspect", [leaser.worker])?,
+    };
+    let mut picker = Picker { wanted: &wanted, queue: request.queue.clone(), scopes: &mut scopes, picked };
+    take_turns(tx, &mut picker)?;
+    let picked = picker.picked;
+    *stops = picked.stopped.flatten();
+    if state.flags != 0 {
+        scopes.save(tx)?;
+    }
     if picked.jobs.is_empty() {
         return Ok(Vec::new());
     }
@@ -145,9 +171,30 @@ fn grant(tx: &mut Tx<'_>, queue: u16, request: &LeaseRequest, leaser: &Leaser, s
         leases.push(Lease { job, token: Token(u64::try_from(token).unwrap_or_default()), woken });
     }
     tx.flush()?;
-    let front = tx.db.one("lease.front", [queue], |row| row.get::<_, i64>(0))?;
-    tx.db.exec("lease.put_queue", params![queue, picked.token, front.map_or(picked.vt, |front| front.max(picked.vt))])?;
+    let front = tx.db.one("lease.front", [queue], |row| row.get::<_, f64>(0))?;
+    let vt = [front, picked.vt].into_iter().flatten().fold(state.vt, f64::max);
+    tx.db.exec("lease.put_queue", params![queue, picked.token, vt])?;
     Ok(leases)
+}
+
+/// Takes what may run; what comes back from where it was parked is looked at too.
+fn take_turns(tx: &mut Tx<'_>, picker: &mut Picker<'_>) -> Result<()> {
+    let rules = picker.scopes.flags != 0;
+    if rules {
+        picker.scopes.offer(tx, picker.wanted.kinds, picker.left())?;
+    }
+    loop {
+        if !tx.db.any("lease.any", params![picker.wanted.queue, picker.wanted.kinds])? {
+            return Ok(());
+        }
+        picker.pick(tx)?;
+        if !rules || picker.left() == 0 || picker.picked.stopped.is_some() {
+            return Ok(());
+        }
+        if picker.scopes.offer(tx, picker.wanted.kinds, picker.left())? == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// What `lease.take` has written, for the reply. The worker is filled in by name.

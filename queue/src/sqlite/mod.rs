@@ -5,6 +5,7 @@
 //! need no fsync of their own, and whatever was leased before a start is reaped by the first tick after it.
 
 mod ack;
+mod admit;
 mod around;
 mod broker;
 mod cancel;
@@ -16,7 +17,11 @@ mod edit;
 mod end;
 mod enqueue;
 mod error;
+mod explain;
 mod extend;
+mod gate;
+mod hold;
+mod lanes;
 mod lease;
 mod list;
 mod note;
@@ -25,10 +30,15 @@ mod pick;
 mod purge;
 mod readers;
 mod replay;
+mod resource;
 mod row;
+mod rule;
+mod scope;
+mod settle;
 mod signals;
 mod sql;
 mod stats;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod tick;

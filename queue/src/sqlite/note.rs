@@ -49,6 +49,9 @@ pub(super) fn note(tx: &mut Tx<'_>, id: JobId, token: Token, note: &Note) -> Res
         }
         tx.db.exec("note.progress", params![job.seq, progress.get()])?;
     }
+    if let Some(used) = note.used {
+        tx.db.exec("note.used", params![job.seq, super::scope::number(used)])?;
+    }
     if !note.logs.is_empty() {
         log(tx, job.seq, &note.logs)?;
     }

@@ -44,8 +44,8 @@ fn one(tx: &mut Tx<'_>, scope: &Scope, replay: Replay) -> Result<Result<JobId>> 
     let new = NewJob {
         kind_version: body.kind_version,
         client: body.client.clone(),
-        cost: 1,
-        resources: Vec::new(),
+        cost: old.cost,
+        resources: names.resources,
         lane_key: names.key,
         priority: Priority::new(9_u8.saturating_sub(old.rank)).unwrap_or_default(),
         unique: old.unique_key.clone().zip(old.unique_mode).map(|(key, mode)| body.unique(key, mode)),

@@ -18,6 +18,9 @@ pub(super) const NEVER: Millis = Millis::MAX;
 const EVENTS_MAX: u32 = 100;
 const EVENTS_HEAD: u32 = 20;
 
+/// How many columns `job.columns` has.
+pub(super) const COLUMNS: usize = 46;
+
 /// One row of `jobs`, in the order of `job.columns`.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
@@ -58,6 +61,11 @@ pub(super) struct Row {
     pub(super) reason: Option<u8>,
     pub(super) wait: Option<Vec<u8>>,
     pub(super) output: Option<String>,
+    pub(super) cost: u32,
+    pub(super) charged: Option<f64>,
+    pub(super) weight: Option<f64>,
+    pub(super) period: Option<Millis>,
+    pub(super) noted: Option<u64>,
     /// This call accepted an ack of the job: where it goes is remembered under its token. Not stored.
     pub(super) settled: bool,
 }
@@ -69,6 +77,7 @@ pub(super) struct Names {
     pub(super) tenant: Name,
     pub(super) kind: Name,
     pub(super) key: String,
+    pub(super) resources: Vec<Name>,
 }
 
 impl Row {
@@ -118,6 +127,11 @@ impl Row {
             reason: row.get(38)?,
             wait: row.get(39)?,
             output: row.get(40)?,
+            cost: row.get(41)?,
+            charged: row.get(42)?,
+            weight: row.get(43)?,
+            period: row.get(44)?,
+            noted: row.get(45)?,
             settled: false,
         })
     }
@@ -157,6 +171,11 @@ impl Row {
                 self.reason,
                 self.wait,
                 self.output,
+                self.cost,
+                self.charged,
+                self.weight,
+                self.period,
+                self.noted.map(super::scope::number),
             ],
         )?;
         Ok(())
@@ -199,8 +218,8 @@ impl Row {
             kind_version: body.kind_version,
             tenant: names.tenant.clone(),
             client: body.client,
-            cost: 1,
-            resources: Vec::new(),
+            cost: self.cost,
+            resources: names.resources.clone(),
             lane_key: names.key.clone(),
             priority: Priority::new(9_u8.saturating_sub(self.rank)).unwrap_or_default(),
             state: self.state(),
@@ -249,9 +268,16 @@ pub(super) fn body(db: Db<'_>, seq: i64) -> Result<(Body, String)> {
 
 /// What a lane's numbers stand for.
 pub(super) fn names(db: Db<'_>, lane: i64) -> Result<Names> {
-    let text = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get(3)?));
-    let (queue, tenant, kind, key) = db.must("job.names", [lane], text)?;
-    Ok(Names { queue: codec::name(&queue)?, tenant: codec::name(&tenant)?, kind: codec::name(&kind)?, key })
+    type Text = (String, String, String, String, String);
+    let text = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+    let (queue, tenant, kind, key, used): Text = db.must("job.names", [lane], text)?;
+    let (queue, tenant, kind) = (codec::name(&queue)?, codec::name(&tenant)?, codec::name(&kind)?);
+    Ok(Names { queue, tenant, kind, key, resources: resources(&used)? })
+}
+
+/// Resources from their column.
+pub(super) fn resources(text: &str) -> Result<Vec<Name>> {
+    text.split(',').filter(|name| !name.is_empty()).map(codec::name).collect()
 }
 
 fn history(db: Db<'_>, seq: i64) -> Result<Vec<Event>> {
@@ -315,7 +341,8 @@ pub(super) fn reason_code(reason: Reason) -> u8 {
     REASONS.iter().position(|r| *r == reason).and_then(|at| u8::try_from(at).ok()).unwrap_or_default()
 }
 
-fn reason(code: u8) -> Option<Reason> {
+/// The reason that a column's number stands for.
+pub(super) fn reason(code: u8) -> Option<Reason> {
     REASONS.get(usize::from(code)).copied()
 }
 

@@ -6,17 +6,24 @@ macro_rules! files {
     ($($name:literal),*) => { &[$(($name, include_str!(concat!("sql/", $name, ".sql")))),*] };
 }
 
-const FILES: &[(&str, &str)] =
-    files!["job", "tally", "enqueue", "unique", "lease", "extend", "ack", "tick", "deliver", "note", "purge", "workers", "read", "around"];
+const FILES: &[(&str, &str)] = files![
+    "job", "tally", "scope", "park", "rule", "enqueue", "unique", "lease", "extend", "ack", "tick", "deliver", "note", "purge", "workers",
+    "read", "why", "around"
+];
 
 /// The schema, oldest version first. `PRAGMA user_version` counts how many of them a file has.
 pub(super) const SCHEMA: &[&str] = &[include_str!("sql/schema/001_jobs.sql")];
 
+/// Pieces that other statements include.
+pub(super) const SHARED: &[&str] = &["job.columns", "scope.columns"];
+
 static STATEMENTS: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
     let mut statements: HashMap<String, String> = FILES.iter().flat_map(|(file, text)| sections(file, text)).collect();
-    let shared = statements.get("job.columns").cloned().unwrap_or_default();
-    for text in statements.values_mut() {
-        *text = text.replace("{job.columns}", &shared);
+    for name in SHARED {
+        let shared = statements.get(*name).cloned().unwrap_or_default();
+        for text in statements.values_mut() {
+            *text = text.replace(&format!("{{{name}}}"), &shared);
+        }
     }
     statements
 });
@@ -54,13 +61,13 @@ fn sections(file: &str, text: &str) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SCHEMA, STATEMENTS};
+    use super::{SCHEMA, SHARED, STATEMENTS};
 
     #[test]
     fn every_statement_fits_the_schema() {
         let file = rusqlite::Connection::open_in_memory().expect("a database in memory");
         SCHEMA.iter().for_each(|step| file.execute_batch(step).expect("the schema"));
-        for (name, text) in STATEMENTS.iter().filter(|(name, _)| *name != "job.columns") {
+        for (name, text) in STATEMENTS.iter().filter(|(name, _)| !SHARED.contains(&name.as_str())) {
             if let Err(fault) = file.prepare(text) {
                 panic!("{name}: {fault}\n{text}");
             }
@@ -82,13 +89,13 @@ mod tests {
                 let named = literal.split_once('.').is_some_and(|(file, name)| {
                     files.contains(file) && !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
                 });
-                if named && literal != "job.columns" {
+                if named && !SHARED.contains(&literal) {
                     assert!(STATEMENTS.contains_key(literal), "{}: no statement {literal}", entry.display());
                     seen.insert(literal.to_owned());
                 }
             }
         }
-        let mut unused: Vec<_> = STATEMENTS.keys().filter(|name| *name != "job.columns" && !seen.contains(*name)).collect();
+        let mut unused: Vec<_> = STATEMENTS.keys().filter(|name| !SHARED.contains(&name.as_str()) && !seen.contains(*name)).collect();
         unused.sort();
         assert!(unused.is_empty(), "no code uses {unused:?}");
     }

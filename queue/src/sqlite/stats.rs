@@ -1,7 +1,12 @@
 //! A queue in numbers, dead letters in groups, and how the broker is.
 
-use super::{codec, db::Db};
-use crate::{BrokerError, Durability, Fault, Group, Health, Pause, QueueStats, Scope};
+use super::{
+    codec,
+    db::Db,
+    scope::{self, Place},
+    tally::WINDOW_MS,
+};
+use crate::{BrokerError, Durability, Fault, Group, Health, QueueStats, Scope};
 use longshore_base::{Millis, Name};
 use rusqlite::params;
 use std::path::Path;
@@ -42,12 +47,28 @@ pub(super) fn stats(db: Db<'_>, scope: &Scope, queue: &Name, home: Option<u16>, 
 }
 
 fn rules(db: Db<'_>, home: u16, now: Millis, stats: &mut QueueStats) -> Result<()> {
-    type Rules = (Option<u32>, bool, Option<Millis>, Option<String>, Option<String>);
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
-    let (slots, paused, until, reason, by): Rules = db.must("read.rules", [home], read)?;
-    stats.slots = slots;
-    stats.paused = (paused && until.is_none_or(|until| until > now)).then_some(Pause { until, reason, by });
+    let auto = db.must("read.rules", [home], |row| {
+        (stats.slots, stats.scaled_at, stats.mean_ms) = (row.get(0)?, row.get(1)?, row.get(3)?);
+        stats.rate_per_s = rate(now, row.get(4)?, row.get(5)?, row.get(6)?);
+        row.get::<_, Option<String>>(2)
+    })?;
+    let auto = auto.map(|text| serde_json::from_str(&text).map_err(|fault| BrokerError::Corrupt(fault.to_string())));
+    stats.auto = auto.transpose()?;
+    stats.slots_live = scope::slots(db, home, now)?;
+    let line = scope::find(db, &Place::queue(home), now)?;
+    stats.paused = line.and_then(|line| line.closed(now).map(|gate| gate.pause.clone()));
     Ok(())
+}
+
+/// Attempts that ended per second, over the last window and what has passed of this one.
+pub(super) fn rate(now: Millis, window: i64, current: u64, before: u64) -> f64 {
+    let this = now / WINDOW_MS;
+    let ended = match this - window {
+        0 => current + before,
+        1 => current,
+        _ => 0,
+    };
+    ended as f64 * 1_000.0 / (WINDOW_MS + now.rem_euclid(WINDOW_MS)) as f64
 }
 
 /// Dead jobs with like errors, the newest first.

@@ -170,11 +170,11 @@ async fn a_failed_call_harms_no_neighbour() {
     let job = house.job(&broker).await;
     let (id, ghost) = (job.id, JobId::derived(START, job.id.home(), b"ghost"));
     let wrecked = broker.write(true, move |tx| {
-        tx.db.exec("around.scale", rusqlite::params![ghost.home().0, 7])?;
+        tx.db.exec("around.scale", rusqlite::params![ghost.home().0, 7, tx.now])?;
         Err::<(), _>(BrokerError::Refused("on purpose".into()))
     });
     let panicked = broker.write(false, move |tx| {
-        tx.db.exec("around.scale", rusqlite::params![ghost.home().0, 8])?;
+        tx.db.exec("around.scale", rusqlite::params![ghost.home().0, 8, tx.now])?;
         if tx.now == START {
             panic!("on purpose")
         }
@@ -293,8 +293,9 @@ fn statements_on_the_way_use_their_indexes() {
     let file = Connection::open_in_memory().expect("a database in memory");
     sql::SCHEMA.iter().for_each(|step| file.execute_batch(step).expect("the schema"));
     let hot =
-        ["enqueue.", "unique.", "lease.", "extend.", "ack.", "job.", "tally.", "deliver.", "note.", "purge.", "tick.due", "tick.expiring"];
-    let names = sql::names().filter(|name| hot.iter().any(|hot| name.starts_with(hot)) && *name != "job.columns");
+        ["enqueue.", "unique.", "lease.", "extend.", "ack.", "job.", "tally.", "deliver.", "note.", "purge.", "tick.due", "tick.expiring", "scope.",
+            "park."];
+    let names = sql::names().filter(|name| hot.iter().any(|hot| name.starts_with(hot)) && !sql::SHARED.contains(name));
     for name in names {
         let mut plan = file.prepare(&format!("EXPLAIN QUERY PLAN {}", sql::sql(name))).unwrap_or_else(|fault| panic!("{name}: {fault}"));
         let none = rusqlite::params_from_iter(std::iter::repeat_n(rusqlite::types::Null, plan.parameter_count()));

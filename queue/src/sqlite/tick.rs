@@ -1,12 +1,16 @@
 //! Time moves forward: due, expired, timed out, lost; and rows whose time is over.
 
 use super::{
-    ack, deliver, end, row,
+    ack,
+    admit::{HARD, SOFT, micros},
+    codec, deliver, end, gate, row,
     row::Row,
+    scope::{self, KEY, KIND, Line, RESOURCE},
+    settle::{self, Ending},
     tx::{CANCELLED, DEAD, READY, RETRYING, Tx, WAITING},
     workers,
 };
-use crate::{BrokerError, EventKind, Reason, TickReport};
+use crate::{BrokerError, BudgetAlert, EventKind, Reason, TickReport};
 use longshore_base::Millis;
 use rusqlite::params;
 use std::time::Duration;
@@ -17,6 +21,8 @@ type Result<T> = std::result::Result<T, BrokerError>;
 pub(super) const BATCH: usize = 500;
 /// The first retry after a crash comes within this time.
 const CRASH_DELAY_MS: u64 = 1_000;
+/// Running jobs are counted again this often.
+const RECOUNT_MS: Millis = 60_000;
 /// A silent worker's remembered reply is kept this long.
 const LEASERS_MS: Millis = 24 * 3_600_000;
 
@@ -35,24 +41,83 @@ pub(super) fn tick(tx: &mut Tx<'_>, queue: u16, lease_ms: Millis) -> Result<Tick
             report.reaped += 1;
         }
     }
+    report.alerts = alerts(tx, queue)?;
     sweep(tx)?;
     Ok(report)
 }
 
 /// Notices gaps of the clock: a jump or an outage holds reaping for one lease; after a jump back no lease lasts longer than one from now.
-fn see(tx: &Tx<'_>, queue: u16, lease_ms: Millis) -> Result<bool> {
+fn see(tx: &mut Tx<'_>, queue: u16, lease_ms: Millis) -> Result<bool> {
     let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<Millis>>(0)?, row.get::<_, Millis>(1)?));
     let (last, mut hold) = tx.db.must("tick.seen", [queue], read)?;
     let last = last.unwrap_or(tx.now);
+    if tx.now / RECOUNT_MS != last / RECOUNT_MS {
+        recount(tx, queue)?;
+    }
     if tx.now - last > lease_ms / 2 || tx.now < last {
         hold = tx.now + lease_ms;
         tracing::warn!(queue, gap_ms = tx.now - last, "the clock jumped or nobody ticked; lost leases are not ended for one lease");
     }
     if tx.now < last {
         tx.db.exec("tick.clamp", params![queue, tx.now + lease_ms])?;
+        for queue in [queue, 0] {
+            clamp_rates(tx, queue)?;
+        }
     }
     tx.db.exec("tick.see", params![queue, tx.now, hold])?;
     Ok(tx.now < hold)
+}
+
+/// After the clock went back no rate is further ahead than its burst.
+fn clamp_rates(tx: &Tx<'_>, queue: u16) -> Result<()> {
+    for mut line in tx.db.all("rule.scopes", [queue], Line::read)? {
+        if let Some(rate) = line.limits.rate {
+            line.tat = rate.clamped(line.tat, micros(tx.now));
+            line.save(tx.db)?;
+        }
+    }
+    Ok(())
+}
+
+/// Counts of running jobs are derived facts: now and then they are counted again. Scopes that say nothing any more go.
+fn recount(tx: &mut Tx<'_>, queue: u16) -> Result<()> {
+    if tx.flags(queue)? == 0 {
+        return Ok(());
+    }
+    tx.flush()?;
+    for home in [queue, 0] {
+        for mut line in tx.db.all("rule.scopes", [home], Line::read)? {
+            if matches!(line.place.class, KIND | KEY | RESOURCE) {
+                let running = gate::count(tx, &line.place)?;
+                if running != scope::number(line.running) {
+                    tracing::warn!(scope = ?line.place, kept = line.running, counted = running, "a count of running jobs was wrong");
+                    tx.db.exec("rule.recount", params![line.scope, running])?;
+                }
+            }
+            if line.closed(tx.now).is_none() && line.gate.take().is_some() {
+                line.save(tx.db)?;
+            }
+            gate::drop_idle(tx, &line)?;
+        }
+    }
+    Ok(())
+}
+
+/// Budgets that reached a threshold, each told once a period.
+fn alerts(tx: &Tx<'_>, queue: u16) -> Result<Vec<BudgetAlert>> {
+    let mut alerts = Vec::new();
+    for mut line in tx.db.all("rule.alerts", [queue], Line::read)? {
+        let Some(budget) = line.limits.budget else { continue };
+        let tenant = codec::name(&line.place.tenant)?;
+        for (bit, units, hard) in [(SOFT, budget.alerts_at(), false), (HARD, budget.closes_at(), true)] {
+            if let Some(units) = units.filter(|_| line.alert & bit != 0) {
+                alerts.push(BudgetAlert { tenant: tenant.clone(), used: line.used, units, hard });
+            }
+        }
+        (line.told, line.alert) = (line.told | line.alert, 0);
+        line.save(tx.db)?;
+    }
+    Ok(alerts)
 }
 
 /// Due jobs enter their lanes, waits that ran out end. Answers how many of each, and whether more are due.
@@ -94,6 +159,7 @@ fn lose(tx: &mut Tx<'_>, job: &mut Row) -> Result<()> {
     let in_row = counters.crashes_in_row;
     job.note(tx.db, tx.now, EventKind::Crashed, worker.as_deref(), None)?;
     job.woken = None;
+    settle::settle(tx, job, Ending::Lost)?;
     if !job.repeatable {
         end::end(tx, job, DEAD, Some(Reason::OutcomeUnknown), None)
     } else if cancelled {
@@ -115,6 +181,7 @@ fn lose(tx: &mut Tx<'_>, job: &mut Row) -> Result<()> {
 fn sweep(tx: &mut Tx<'_>) -> Result<()> {
     workers::silence(tx)?;
     tx.db.exec("tick.dead_workers", [tx.now])?;
+    tx.db.exec("tick.dead_slots", [tx.now])?;
     tx.db.exec("tick.forget_leasers", [tx.now - LEASERS_MS])?;
     tx.db.exec("tick.forget_idempotency", [tx.now])?;
     tx.db.exec("unique.sweep", [tx.now])?;

@@ -3,7 +3,9 @@
 use super::{
     db::Db,
     row::{self, NEVER, REPLAYED, Row},
+    scope::Place,
     signals::Touched,
+    tally::{LaneTally, QueueTally, TurnTally},
 };
 use crate::{BrokerError, Delivery, JobId};
 use longshore_base::{Millis, Random};
@@ -37,21 +39,12 @@ pub(super) struct Tx<'c> {
     pub(super) outbox: VecDeque<Delivery>,
     /// Children of a cancelled job.
     pub(super) cancels: VecDeque<JobId>,
-    lanes: BTreeMap<i64, LaneTally>,
-    turns: BTreeMap<i64, TurnTally>,
-    running: BTreeMap<u16, i64>,
-}
-
-#[derive(Debug, Default)]
-struct LaneTally {
-    ready: i64,
-    jobs: i64,
-}
-
-#[derive(Debug, Default)]
-struct TurnTally {
-    open: i64,
-    states: [i64; 8],
+    pub(super) lanes: BTreeMap<i64, LaneTally>,
+    pub(super) turns: BTreeMap<i64, TurnTally>,
+    pub(super) queues: BTreeMap<u16, QueueTally>,
+    pub(super) scopes: BTreeMap<Place, i64>,
+    /// Which classes of scopes a queue has, once this call has looked.
+    pub(super) flags: BTreeMap<u16, i64>,
 }
 
 impl<'c> Tx<'c> {
@@ -66,7 +59,9 @@ impl<'c> Tx<'c> {
             cancels: VecDeque::new(),
             lanes: BTreeMap::new(),
             turns: BTreeMap::new(),
-            running: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            scopes: BTreeMap::new(),
+            flags: BTreeMap::new(),
         }
     }
 
@@ -114,7 +109,7 @@ impl<'c> Tx<'c> {
 
     /// A job that stays Ready changed its place in its lane.
     pub(super) fn moved(&mut self, job: &Row) {
-        self.lanes.entry(job.lane).or_default();
+        self.lanes.entry(job.lane).or_default().moved = true;
         self.announce(job);
     }
 
@@ -141,41 +136,39 @@ impl<'c> Tx<'c> {
             *count += n;
         }
         if state == READY {
-            self.lanes.entry(lane).or_default().ready += n;
+            let lane = self.lanes.entry(lane).or_default();
+            (lane.ready, lane.moved) = (lane.ready + n, true);
         }
         if state == RUNNING {
-            *self.running.entry(queue).or_default() += n;
+            self.lanes.entry(lane).or_default().running += n;
+            self.queues.entry(queue).or_default().running += n;
         }
     }
 
-    /// Writes the tally. Called before a call reads counts or lanes again, and at its end.
-    pub(super) fn flush(&mut self) -> Result<()> {
-        for (lane, tally) in std::mem::take(&mut self.lanes) {
-            let read =
-                |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?));
-            let (turn, ready, parked, jobs) = self.db.must("tally.lane", params![lane, tally.ready, tally.jobs], read)?;
-            if parked == 0 {
-                let (is, was) = (ready > 0, ready - tally.ready > 0);
-                self.turns.entry(turn).or_default().open += i64::from(is) - i64::from(was);
-            }
-            if jobs == 0 && tally.jobs < 0 {
-                self.db.exec("tally.drop_lane", [lane])?;
-            }
+    /// A tenant and its lane are charged with slot-time in milliseconds; below zero it is given back.
+    pub(super) fn charge(&mut self, turn: i64, lane: i64, ms: f64, weight: f64) {
+        self.turns.entry(turn).or_default().vt += ms / weight;
+        self.lanes.entry(lane).or_default().vt += ms;
+    }
+
+    /// An attempt ended; `ran_ms` is None where nobody knows how long it ran.
+    pub(super) fn ended(&mut self, queue: u16, lane: i64, ran_ms: Option<f64>) {
+        let queue = self.queues.entry(queue).or_default();
+        queue.ended += 1;
+        if let Some(ms) = ran_ms {
+            queue.ran.add(ms);
+            self.lanes.entry(lane).or_default().ran.add(ms);
         }
-        for (turn, TurnTally { open, states }) in std::mem::take(&mut self.turns) {
-            let [a, b, c, d, e, f, g, h] = states;
-            if open != 0 || states != [0; 8] {
-                self.db.exec("tally.turn", params![turn, open, a, b, c, d, e, f, g, h])?;
-            }
+    }
+
+    /// Which classes of scopes a queue has.
+    pub(super) fn flags(&mut self, queue: u16) -> Result<i64> {
+        if let Some(flags) = self.flags.get(&queue) {
+            return Ok(*flags);
         }
-        for (queue, n) in std::mem::take(&mut self.running) {
-            let capped = if n == 0 { None } else { self.db.one("tally.queue", params![queue, n], |row| row.get::<_, bool>(0))? };
-            if n < 0 && capped == Some(true) {
-                // Under a cap, a job that ended lets another one start.
-                self.touched.queue(queue);
-            }
-        }
-        Ok(())
+        let flags = self.db.one("scope.flags", [queue], |row| row.get(0))?.unwrap_or(0);
+        self.flags.insert(queue, flags);
+        Ok(flags)
     }
 
     /// Counts a refused late write.

@@ -39,6 +39,7 @@ pub(super) fn meet(tx: &mut Tx<'_>, mut holder: Row, new: &NewJob) -> Result<Opt
     reschedule(tx, &mut holder, due);
     let (mut body, _) = row::body(tx.db, holder.seq)?;
     body.kind_version = new.kind_version;
+    holder.cost = new.cost;
     body.run_at = holder.due_at;
     tx.db.exec("job.put_body", params![holder.seq, body.pack()?, new.args.get()])?;
     holder.put(tx.db)?;

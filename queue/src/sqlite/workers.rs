@@ -1,15 +1,15 @@
 //! Workers as they report themselves, and the gates of kinds: a lane whose kind nobody carries is parked and costs nothing.
 
-use super::{codec, db::Db, tx::Tx};
+use super::{codec, db::Db, rule, tx::Tx};
 use crate::{BeatReply, BrokerError, Command, WorkerReport};
 use longshore_base::Millis;
 use rusqlite::params;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 type Result<T> = std::result::Result<T, BrokerError>;
 
 /// A worker that only leases, without reports, keeps its kinds' gates open for this long after its last call.
-const CARRIES_MS: Millis = 60_000;
+pub(super) const CARRIES_MS: Millis = 60_000;
 
 /// A worker reports; `queues` are the numbers of those it serves.
 pub(super) fn beat(tx: &mut Tx<'_>, report: &WorkerReport, queues: &[u16], ttl: Millis) -> Result<BeatReply> {
@@ -19,6 +19,8 @@ pub(super) fn beat(tx: &mut Tx<'_>, report: &WorkerReport, queues: &[u16], ttl: 
     tx.db.exec("workers.put", params![report.id, stored, tx.now, tx.now.saturating_add(ttl)])?;
     let wanted = queues.iter().flat_map(|queue| report.kinds.iter().map(|kind| (*queue, kind.to_string()))).collect();
     carry(tx, &report.id, &wanted)?;
+    let slots = queues.iter().copied().zip(report.queues.iter().map(|served| served.slots)).collect();
+    serve(tx, &report.id, &slots, tx.now.saturating_add(ttl))?;
     let command = command.map(|text| serde_json::from_str(&text).map_err(|fault| BrokerError::Corrupt(fault.to_string())));
     Ok(BeatReply { command: command.transpose()? })
 }
@@ -26,6 +28,7 @@ pub(super) fn beat(tx: &mut Tx<'_>, report: &WorkerReport, queues: &[u16], ttl: 
 /// A stopping worker says good-bye.
 pub(super) fn leave(tx: &mut Tx<'_>, worker: &str) -> Result<()> {
     tx.db.exec("workers.remove", [worker])?;
+    serve(tx, worker, &BTreeMap::new(), tx.now)?;
     carry(tx, worker, &BTreeSet::new())
 }
 
@@ -59,6 +62,23 @@ fn carry(tx: &mut Tx<'_>, worker: &str, wanted: &BTreeSet<(u16, String)>) -> Res
         tx.db.exec("workers.uncarry", params![queue, kind, worker])?;
         if !tx.db.any("workers.carried", params![queue, kind])? {
             gate(tx, *queue, kind, false)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes `slots` what this worker announces for its queues, until it is silent for too long.
+fn serve(tx: &mut Tx<'_>, worker: &str, slots: &BTreeMap<u16, u32>, until: Millis) -> Result<()> {
+    let had: BTreeMap<u16, u32> = tx.db.all("workers.slots", params![worker, tx.now], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect();
+    for (queue, n) in slots {
+        tx.db.exec("workers.serve", params![queue, worker, n, until])?;
+    }
+    for queue in had.keys().filter(|queue| !slots.contains_key(queue)) {
+        tx.db.exec("workers.unserve", params![queue, worker])?;
+    }
+    for (queue, n) in slots {
+        if had.get(queue).is_none_or(|before| before < n) {
+            rule::tenants_again(tx, *queue)?;
         }
     }
     Ok(())

@@ -1,13 +1,10 @@
--- around: rules, kind records, idempotency.
-
--- name: pause
-UPDATE queues SET paused = 1, paused_until = ?2, paused_reason = ?3, paused_by = ?4 WHERE queue = ?1
-
--- name: resume
-UPDATE queues SET paused = 0, paused_until = NULL, paused_reason = NULL, paused_by = NULL WHERE queue = ?1
+-- around: kind records, idempotency.
 
 -- name: scale
-UPDATE queues SET slots = ?2 WHERE queue = ?1
+UPDATE queues SET slots = ?2, scaled_at = ?3 WHERE queue = ?1 AND slots IS NOT ?2
+
+-- name: auto
+UPDATE queues SET auto = ?2 WHERE queue = ?1
 
 -- name: put_kind
 INSERT INTO kinds (name, version, record) VALUES (?1, ?2, ?3)

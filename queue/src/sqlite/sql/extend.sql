@@ -4,7 +4,7 @@
 SELECT worker FROM leasers WHERE queue = ?1 AND name = ?2
 
 -- name: lengthen
-UPDATE jobs SET lease_until = ?2 WHERE seq = ?1
+UPDATE jobs SET lease_until = ?2, charged = ?3 WHERE seq = ?1
 
 -- name: granted
 SELECT {job.columns} FROM jobs j WHERE j.worker = ?1 AND j.call <= ?2

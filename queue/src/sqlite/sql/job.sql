@@ -5,7 +5,8 @@
 j.seq, j.id, j.queue, j.turn, j.lane, j.state, j.rank, j.suspect, j.due_at, j.ready_at, j.expires_at, j.created_at, j.started_at,
 j.ended_at, j.attempts, j.crashes, j.crashes_row, j.interruptions, j.runs, j.attempts_max, j.crashes_max, j.repeatable, j.prune_after,
 j.prune_at, j.token, j.worker, j.call, j.lease_until, j.cancel, j.prev_token, j.prev_state, j.revision, j.unique_key, j.unique_mode,
-j.parent, j.woken, j.events, j.fingerprint, j.reason, j.wait, j.output
+j.parent, j.woken, j.events, j.fingerprint, j.reason, j.wait, j.output,
+j.cost, j.charged, j.weight, j.period, j.noted
 
 -- name: by_id
 SELECT {job.columns} FROM jobs j WHERE j.id = ?1
@@ -15,7 +16,7 @@ SELECT {job.columns} FROM jobs j WHERE j.id = ?1
 UPDATE jobs SET state = ?2, rank = ?3, suspect = ?4, due_at = ?5, ready_at = ?6, expires_at = ?7, started_at = ?8, ended_at = ?9,
     attempts = ?10, crashes = ?11, crashes_row = ?12, interruptions = ?13, runs = ?14, prune_at = ?15, token = ?16, worker = ?17, call = ?18,
     lease_until = ?19, cancel = ?20, prev_token = ?21, prev_state = ?22, revision = ?23, woken = ?24, events = ?25, fingerprint = ?26,
-    reason = ?27, wait = ?28, output = ?29
+    reason = ?27, wait = ?28, output = ?29, cost = ?30, charged = ?31, weight = ?32, period = ?33, noted = ?34
 WHERE seq = ?1
 
 -- name: body
@@ -28,7 +29,7 @@ UPDATE bodies SET body = ?2, args = ?3 WHERE seq = ?1
 UPDATE bodies SET body = ?2 WHERE seq = ?1
 
 -- name: names
-SELECT q.name, t.tenant, l.kind, l.key FROM lanes l, turns t, queues q WHERE l.lane = ?1 AND t.turn = l.turn AND q.queue = l.queue
+SELECT q.name, t.tenant, l.kind, l.key, l.resources FROM lanes l, turns t, queues q WHERE l.lane = ?1 AND t.turn = l.turn AND q.queue = l.queue
 
 -- name: tenant
 SELECT tenant FROM turns WHERE turn = ?1

@@ -16,6 +16,9 @@ SELECT key, value FROM steps WHERE seq = ?1 ORDER BY n
 -- name: progress
 INSERT INTO notes (seq, progress) VALUES (?1, ?2) ON CONFLICT (seq) DO UPDATE SET progress = excluded.progress
 
+-- name: used
+UPDATE jobs SET noted = ?2 WHERE seq = ?1
+
 -- name: room
 INSERT INTO notes (seq, log_bytes, log_next) VALUES (?1, ?2, ?3)
 ON CONFLICT (seq) DO UPDATE SET log_bytes = log_bytes + excluded.log_bytes, log_next = log_next + excluded.log_next

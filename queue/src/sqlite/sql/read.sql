@@ -52,7 +52,7 @@ SELECT min(ready_at) FROM (SELECT j.ready_at FROM lanes l CROSS JOIN jobs j
 WHERE l.queue = ?1 AND l.ready > 0 AND (?2 IS NULL OR l.turn = ?2) AND j.lane = l.lane AND j.state = 1 LIMIT 10000)
 
 -- name: rules
-SELECT slots, paused, paused_until, paused_reason, paused_by FROM queues WHERE queue = ?1
+SELECT slots, scaled_at, auto, mean_ms, ended_window, ended_now, ended_before FROM queues WHERE queue = ?1
 
 -- name: lease_lost
 SELECT lease_lost FROM refusals WHERE queue = ?1

@@ -35,3 +35,6 @@ WHERE NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = c.worker AND w.until > ?1
 
 -- name: dead_workers
 DELETE FROM workers WHERE until <= ?1
+
+-- name: dead_slots
+DELETE FROM serves WHERE until <= ?1

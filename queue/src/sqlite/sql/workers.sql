@@ -31,3 +31,13 @@ SELECT 1 FROM carried WHERE queue = ?1 AND kind = ?2 LIMIT 1
 -- Opens (?3 = 0) or closes (?3 = 1) the gate of a kind; answers the tenants whose lanes with ready jobs changed.
 -- name: gate
 UPDATE lanes SET parked = ?3 WHERE queue = ?1 AND kind = ?2 AND parked = 1 - ?3 RETURNING turn, ready > 0
+
+-- name: slots
+SELECT queue, slots FROM serves WHERE worker = ?1 AND until > ?2
+
+-- name: serve
+INSERT INTO serves (queue, worker, slots, until) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (queue, worker) DO UPDATE SET slots = excluded.slots, until = excluded.until
+
+-- name: unserve
+DELETE FROM serves WHERE queue = ?1 AND worker = ?2

@@ -6,32 +6,37 @@
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta (name, value) VALUES ('synced', 0);
 
--- One row per queue; its number is the `home` in the ids of its jobs. `vt` is the queue's virtual time.
+-- One row per queue; its number is the `home` in the ids of its jobs. `vt` is the queue's virtual time, in milliseconds of slot-time.
+-- `flags` says which sorts of scopes have rules here (scope.rs), so that a queue without rules never looks for them. `ended_now` and
+-- `ended_before` count the attempts that ended in the ten seconds numbered `ended_window`, and in those before.
 CREATE TABLE queues (
     queue INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     token INTEGER NOT NULL DEFAULT 0,
     running INTEGER NOT NULL DEFAULT 0,
-    vt INTEGER NOT NULL DEFAULT 0,
+    vt REAL NOT NULL DEFAULT 0,
+    flags INTEGER NOT NULL DEFAULT 0,
     last_seen INTEGER,
     hold_until INTEGER NOT NULL DEFAULT 0,
     slots INTEGER,
-    paused INTEGER NOT NULL DEFAULT 0,
-    paused_until INTEGER,
-    paused_reason TEXT,
-    paused_by TEXT
+    scaled_at INTEGER,
+    auto TEXT,
+    mean_ms REAL,
+    ended_window INTEGER NOT NULL DEFAULT 0,
+    ended_now INTEGER NOT NULL DEFAULT 0,
+    ended_before INTEGER NOT NULL DEFAULT 0
 );
 -- Apart from `queues`, so that a refused write changes nothing but its own count.
 CREATE TABLE refusals (queue INTEGER PRIMARY KEY, lease_lost INTEGER NOT NULL);
 
--- A tenant in a queue: its counts by state, its virtual time, how many of its lanes have something that may run.
+-- A tenant in a queue: its counts by state, its virtual time, how many of its lanes have something that may run. `parked`: a rule of the
+-- tenant holds it back.
 CREATE TABLE turns (
     turn INTEGER PRIMARY KEY,
     queue INTEGER NOT NULL,
     tenant TEXT NOT NULL,
-    vt INTEGER NOT NULL DEFAULT 0,
-    lane_vt INTEGER NOT NULL DEFAULT 0,
-    weight INTEGER NOT NULL DEFAULT 1,
+    vt REAL NOT NULL DEFAULT 0,
+    lane_vt REAL NOT NULL DEFAULT 0,
     open INTEGER NOT NULL DEFAULT 0,
     parked INTEGER NOT NULL DEFAULT 0,
     scheduled INTEGER NOT NULL DEFAULT 0,
@@ -44,28 +49,73 @@ CREATE TABLE turns (
     dead INTEGER NOT NULL DEFAULT 0,
     UNIQUE (queue, tenant)
 );
-CREATE INDEX turns_open ON turns (queue, vt, turn) WHERE open > 0;
+CREATE INDEX turns_open ON turns (queue, vt, turn) WHERE open > 0 AND parked = 0;
 
--- (tenant, kind, key) in a queue. `head` is the rank of the first ready job; `parked` names why the lane may not run (1: no live worker
--- carries its kind). `jobs` counts every row that points here, so that an unused lane can go.
+-- (tenant, kind, key) in a queue, and the resources that its jobs use, comma-separated. `head` is the rank of the first ready job.
+-- `parked` names why the lane may not run: 1 no live worker carries its kind, 2 the scope `held` holds it back; who waits there is
+-- ordered by `held_vt`, its tenant's virtual time at that moment. A lane that nothing waits in is not held. `jobs` counts every row that
+-- points here, so that an unused lane can go.
 CREATE TABLE lanes (
     lane INTEGER PRIMARY KEY,
     queue INTEGER NOT NULL,
     turn INTEGER NOT NULL,
     kind TEXT NOT NULL,
     key TEXT NOT NULL,
-    vt INTEGER NOT NULL DEFAULT 0,
+    resources TEXT NOT NULL DEFAULT '',
+    vt REAL NOT NULL DEFAULT 0,
     head INTEGER NOT NULL DEFAULT 10,
     ready INTEGER NOT NULL DEFAULT 0,
     parked INTEGER NOT NULL DEFAULT 0,
+    held INTEGER,
+    held_vt REAL,
     jobs INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (turn, kind, key)
+    UNIQUE (turn, kind, key, resources)
 );
 CREATE INDEX lanes_open ON lanes (turn, head, vt, lane) WHERE ready > 0 AND parked = 0;
 CREATE INDEX lanes_ready ON lanes (queue, kind, parked) WHERE ready > 0;
 CREATE INDEX lanes_by_kind ON lanes (queue, kind);
+CREATE INDEX lanes_held ON lanes (held, queue, held_vt, lane) WHERE held IS NOT NULL;
 
--- The narrow, changing half of a job. `rank` is 9 - priority, so that every order is ascending. `seq` is the order of enqueue.
+-- Scopes that have a rule, a gate or failures: class 0 queue, 1 tenant, 2 kind, 3 (tenant, key), 4 resource (its queue is 0). `rule` and
+-- `gate` are JSON. `tat` is the rate's theoretical arrival time in microseconds. `running` is kept for kinds, keys and resources; queues
+-- and turns have their own. `used` are a budget's units since `budget_from`; `alert` and `told`: 1 soft, 2 hard. `wait_ms`: how long
+-- failures last closed it. `waits`: lanes or the tenant are parked here; `opens_at`: when to look whether they may run.
+CREATE TABLE scopes (
+    scope INTEGER PRIMARY KEY,
+    queue INTEGER NOT NULL,
+    class INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL,
+    revision INTEGER NOT NULL DEFAULT 0,
+    rule TEXT,
+    gate TEXT,
+    tat REAL NOT NULL DEFAULT 0,
+    running INTEGER NOT NULL DEFAULT 0,
+    budget_from INTEGER NOT NULL DEFAULT 0,
+    used INTEGER NOT NULL DEFAULT 0,
+    told INTEGER NOT NULL DEFAULT 0,
+    alert INTEGER NOT NULL DEFAULT 0,
+    in_row INTEGER NOT NULL DEFAULT 0,
+    wait_ms INTEGER NOT NULL DEFAULT 0,
+    probe BLOB,
+    waits INTEGER NOT NULL DEFAULT 0,
+    opens_at INTEGER,
+    learned INTEGER,
+    learned_until INTEGER,
+    UNIQUE (queue, class, tenant, name)
+);
+CREATE INDEX scopes_opens ON scopes (queue, opens_at, scope) WHERE opens_at IS NOT NULL;
+CREATE INDEX scopes_alert ON scopes (queue) WHERE alert > 0;
+-- Points that were taken of a resource between `start` and `until`.
+CREATE TABLE points (
+    scope INTEGER NOT NULL, start INTEGER NOT NULL, until INTEGER NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (scope, start)
+) WITHOUT ROWID;
+-- A kind's mean duration in a queue.
+CREATE TABLE means (queue INTEGER NOT NULL, kind TEXT NOT NULL, mean_ms REAL NOT NULL, PRIMARY KEY (queue, kind)) WITHOUT ROWID;
+
+-- The narrow, changing half of a job. `rank` is 9 - priority, so that every order is ascending. `seq` is the order of enqueue. While it
+-- runs: `charged` is the slot-time in milliseconds that its tenant was charged, at `weight`; `period` the begin of the budget's period in
+-- which `cost` was reserved, `noted` what the attempt told that it has used.
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
@@ -107,7 +157,12 @@ CREATE TABLE jobs (
     fingerprint TEXT,
     reason INTEGER,
     wait BLOB,
-    output TEXT
+    output TEXT,
+    cost INTEGER NOT NULL DEFAULT 1,
+    charged REAL,
+    weight REAL,
+    period INTEGER,
+    noted INTEGER
 );
 CREATE INDEX jobs_ready ON jobs (lane, suspect, rank, seq) WHERE state = 1;
 CREATE INDEX jobs_due ON jobs (queue, due_at, seq) WHERE due_at IS NOT NULL;
@@ -165,6 +220,11 @@ CREATE TABLE leasers (
 );
 -- A worker as it reports itself.
 CREATE TABLE workers (id TEXT PRIMARY KEY, report BLOB NOT NULL, seen_at INTEGER NOT NULL, until INTEGER NOT NULL, command TEXT) WITHOUT ROWID;
+-- The slots that a worker announces for a queue.
+CREATE TABLE serves (
+    queue INTEGER NOT NULL, worker TEXT NOT NULL, slots INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (queue, worker)
+) WITHOUT ROWID;
+CREATE INDEX serves_by_worker ON serves (worker);
 -- Which kinds may run in which queue, and thanks to whom; a lane of any other kind is parked.
 CREATE TABLE carried (
     queue INTEGER NOT NULL, kind TEXT NOT NULL, worker TEXT NOT NULL, PRIMARY KEY (queue, kind, worker)

@@ -1,0 +1,139 @@
+//! Gates that close by themselves: a handler's wish, and runs of failures with one probe.
+
+use super::{
+    row::{self, Row},
+    scope::{self, KEY, Line, Place, flag},
+    settle::{self, Verdict},
+    tx::Tx,
+};
+use crate::{BrokerError, FAILURES_TO_GATE, GATE_FIRST_MS, GATE_LONGEST_MS, Gate, GateCause, Pause};
+use longshore_base::Millis;
+use rusqlite::params;
+use std::time::Duration;
+
+type Result<T> = std::result::Result<T, BrokerError>;
+
+/// Bytes of a reason that are kept.
+const REASON_MAX: usize = 256;
+
+/// An attempt of this job's (tenant, key) ended.
+pub(super) fn ended(tx: &mut Tx<'_>, job: &Row, verdict: Verdict) -> Result<()> {
+    let names = row::names(tx.db, job.lane)?;
+    let place = Place::key(job.queue, names.tenant.as_str(), &names.key);
+    let found = scope::find(tx.db, &place, tx.now)?;
+    let mut line = match found {
+        Some(line) => line,
+        None if verdict == Verdict::Bad && !names.key.is_empty() => make(tx, &place)?,
+        None => return Ok(()),
+    };
+    let probed = line.probe == Some(job.id);
+    let idle = match verdict {
+        Verdict::Bad => names.key.is_empty(),
+        // While failures hold the gate, only its probe opens it.
+        Verdict::Good => line.in_row == 0 || (line.wait_ms > 0 && !probed),
+        Verdict::Open => !probed,
+    };
+    if idle {
+        return Ok(());
+    }
+    if probed {
+        line.probe = None;
+    }
+    match verdict {
+        Verdict::Good => forget(&mut line),
+        Verdict::Bad => fail(&mut line, tx.now, probed),
+        Verdict::Open => {}
+    }
+    settle::look(tx, &mut line)?;
+    line.save(tx.db)?;
+    if verdict == Verdict::Good {
+        drop_idle(tx, &line)?;
+    }
+    Ok(())
+}
+
+/// A handler closes its (tenant, key) for a while.
+pub(super) fn close(tx: &mut Tx<'_>, job: &Row, wait: Duration, reason: &str) -> Result<()> {
+    let names = row::names(tx.db, job.lane)?;
+    let place = Place::key(job.queue, names.tenant.as_str(), &names.key);
+    let mut line = match scope::find(tx.db, &place, tx.now)? {
+        Some(line) => line,
+        None => make(tx, &place)?,
+    };
+    let reason = reason.get(..reason.floor_char_boundary(REASON_MAX)).map(str::to_owned);
+    let pause = Pause { until: Some(super::codec::after(tx.now, wait)), reason, by: None };
+    put(&mut line, tx.now, Gate { pause, cause: GateCause::Handler });
+    settle::look(tx, &mut line)?;
+    line.save(tx.db)
+}
+
+/// A scope has one gate: a person's stands, of others the later end holds.
+pub(super) fn put(line: &mut Line, now: Millis, gate: Gate) {
+    let stands = line.closed(now).is_some_and(|there| {
+        let later = there.pause.until.is_none_or(|until| gate.pause.until.is_some_and(|new| new <= until));
+        gate.cause != GateCause::Person && (there.cause == GateCause::Person || later)
+    });
+    if !stands {
+        line.gate = Some(gate);
+    }
+}
+
+/// Opens the gate and forgets the failures.
+pub(super) fn forget(line: &mut Line) {
+    (line.in_row, line.wait_ms, line.probe) = (0, 0, None);
+    if line.gate.as_ref().is_some_and(|gate| gate.cause == GateCause::Failures) {
+        line.gate = None;
+    }
+}
+
+fn fail(line: &mut Line, now: Millis, probed: bool) {
+    line.in_row = line.in_row.saturating_add(1);
+    let wait_ms = if line.wait_ms == 0 { GATE_FIRST_MS } else { line.wait_ms.saturating_mul(2).min(GATE_LONGEST_MS) };
+    if probed || (line.wait_ms == 0 && line.in_row >= FAILURES_TO_GATE) {
+        line.wait_ms = wait_ms;
+        let until = Some(now.saturating_add(Millis::try_from(wait_ms).unwrap_or(Millis::MAX)));
+        let reason = Some(format!("{} attempts failed in a row", line.in_row));
+        put(line, now, Gate { pause: Pause { until, reason, by: None }, cause: GateCause::Failures });
+    }
+}
+
+/// A row for a scope that had none, with the leases that it has now.
+pub(super) fn make(tx: &mut Tx<'_>, place: &Place) -> Result<Line> {
+    tx.flush()?;
+    let running: i64 = count(tx, place)?;
+    tx.db.exec("scope.insert", params![place.queue, place.class, place.tenant, place.name, running])?;
+    if place.class != scope::RESOURCE {
+        let flags = tx.flags(place.queue)?;
+        tx.db.exec("scope.raise", params![place.queue, flag(place.class)])?;
+        tx.flags.insert(place.queue, flags | flag(place.class));
+    }
+    scope::find(tx.db, place, tx.now)?.ok_or_else(|| BrokerError::Corrupt("a scope is not there that was just made".to_owned()))
+}
+
+/// Leases of a scope, counted. Queues and tenants count their own.
+pub(super) fn count(tx: &Tx<'_>, place: &Place) -> Result<i64> {
+    match place.class {
+        scope::KIND => tx.db.must("rule.running_kind", params![place.queue, place.name], |row| row.get(0)),
+        KEY => tx.db.must("rule.running_key", params![place.queue, place.tenant, place.name], |row| row.get(0)),
+        scope::RESOURCE => tx.db.must("rule.running_resource", [&place.name], |row| row.get(0)),
+        _ => Ok(0),
+    }
+}
+
+/// A row that says nothing any more goes, and with the last of its class the queue's flag. Counts what runs by its own eyes, so that a
+/// scope without a row costs nothing.
+pub(super) fn drop_idle(tx: &mut Tx<'_>, line: &Line) -> Result<()> {
+    if line.matters() || line.ruled || line.waits || line.revision > 0 {
+        return Ok(());
+    }
+    tx.flush()?;
+    tx.db.exec("rule.drop", [line.scope])?;
+    let flags = tx.flags(line.place.queue)?;
+    if !tx.db.any("rule.any", params![line.place.queue, line.place.class])? {
+        let flags = flags & !flag(line.place.class);
+        tx.db.exec("rule.lower", params![line.place.queue, flags])?;
+        tx.flags.insert(line.place.queue, flags);
+    }
+    Ok(())
+}
+
