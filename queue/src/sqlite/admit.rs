@@ -25,11 +25,22 @@ pub(super) struct Asked {
 pub(super) enum Block {
     Gated(Gate),
     Probe(Option<JobId>),
-    Limit { max: u64, rule: &'static str },
-    Rate { until: Millis },
-    Budget { used: u64, units: u64, until: Millis },
+    Limit {
+        max: u64,
+        rule: &'static str,
+    },
+    Rate {
+        until: Millis,
+    },
+    Budget {
+        used: u64,
+        units: u64,
+        until: Millis,
+    },
     /// A resource's points are taken, or its provider said so.
-    Empty { until: Option<Millis> },
+    Empty {
+        until: Option<Millis>,
+    },
 }
 
 impl Block {

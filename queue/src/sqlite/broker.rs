@@ -5,10 +5,9 @@ use super::{
     resource, rule, signals, stats, tick, workers,
 };
 use crate::{
-    Ack, Acked, BeatReply, Begun, Broker, Command, Delivered, Delivery, Durability, Edit, Enqueued, Explanation, ExtendReply,
-    Filter, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Page,
-    QueueStats, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, Scope, ScopeState, State, TickReport, Token,
-    WorkerReport,
+    Ack, Acked, BeatReply, Begun, Broker, Command, Delivered, Delivery, Durability, Edit, Enqueued, Explanation, ExtendReply, Filter,
+    Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Page, QueueStats,
+    Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, Scope, ScopeState, State, TickReport, Token, WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Millis, Name};

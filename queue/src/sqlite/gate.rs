@@ -136,4 +136,3 @@ pub(super) fn drop_idle(tx: &mut Tx<'_>, line: &Line) -> Result<()> {
     }
     Ok(())
 }
-

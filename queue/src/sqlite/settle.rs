@@ -133,4 +133,3 @@ pub(super) fn look(tx: &mut Tx<'_>, line: &mut Line) -> Result<()> {
     }
     Ok(())
 }
-

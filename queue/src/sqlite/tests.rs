@@ -292,9 +292,22 @@ async fn more_than_one_batch_falls_due_at_once() {
 fn statements_on_the_way_use_their_indexes() {
     let file = Connection::open_in_memory().expect("a database in memory");
     sql::SCHEMA.iter().for_each(|step| file.execute_batch(step).expect("the schema"));
-    let hot =
-        ["enqueue.", "unique.", "lease.", "extend.", "ack.", "job.", "tally.", "deliver.", "note.", "purge.", "tick.due", "tick.expiring", "scope.",
-            "park."];
+    let hot = [
+        "enqueue.",
+        "unique.",
+        "lease.",
+        "extend.",
+        "ack.",
+        "job.",
+        "tally.",
+        "deliver.",
+        "note.",
+        "purge.",
+        "tick.due",
+        "tick.expiring",
+        "scope.",
+        "park.",
+    ];
     let names = sql::names().filter(|name| hot.iter().any(|hot| name.starts_with(hot)) && !sql::SHARED.contains(name));
     for name in names {
         let mut plan = file.prepare(&format!("EXPLAIN QUERY PLAN {}", sql::sql(name))).unwrap_or_else(|fault| panic!("{name}: {fault}"));

@@ -69,7 +69,8 @@ fn carry(tx: &mut Tx<'_>, worker: &str, wanted: &BTreeSet<(u16, String)>) -> Res
 
 /// Makes `slots` what this worker announces for its queues, until it is silent for too long.
 fn serve(tx: &mut Tx<'_>, worker: &str, slots: &BTreeMap<u16, u32>, until: Millis) -> Result<()> {
-    let had: BTreeMap<u16, u32> = tx.db.all("workers.slots", params![worker, tx.now], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect();
+    let had: BTreeMap<u16, u32> =
+        tx.db.all("workers.slots", params![worker, tx.now], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect();
     for (queue, n) in slots {
         tx.db.exec("workers.serve", params![queue, worker, n, until])?;
     }

@@ -51,6 +51,3 @@ SELECT vt FROM turns WHERE queue = ?1 AND open > 0 AND parked = 0 ORDER BY vt, t
 
 -- name: next_due
 SELECT due_at FROM jobs WHERE queue = ?1 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1
-
--- name: name
-SELECT name FROM queues WHERE queue = ?1

@@ -46,9 +46,6 @@ WHERE j.worker = w.worker AND instr(',' || l.resources || ',', ',' || ?1 || ',')
 -- name: resources
 SELECT {scope.columns} FROM scopes s WHERE s.queue = 0 AND s.class = 4 ORDER BY s.name
 
--- name: learn
-UPDATE scopes SET learned = ?2, learned_until = ?3 WHERE scope = ?1
-
 -- Every scope of a queue, for the sweep.
 -- name: scopes
 SELECT {scope.columns} FROM scopes s WHERE s.queue = ?1
