@@ -11,7 +11,7 @@ s.budget_from, s.used, s.told, s.alert, s.in_row, s.wait_ms, s.probe, s.waits, s
 SELECT {scope.columns} FROM scopes s WHERE s.queue = ?1 AND s.class = ?2 AND s.tenant = ?3 AND s.name = ?4
 
 -- name: insert
-INSERT INTO scopes (queue, class, tenant, name, running) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING scope
+INSERT INTO scopes (queue, class, tenant, name, running) VALUES (?1, ?2, ?3, ?4, ?5)
 
 -- What a lease or an ack may change.
 -- name: save
