@@ -80,10 +80,10 @@ impl World {
         self.heads_now(now, request).values().any(|head| *head == id)
     }
 
-    /// Whether anything at all may be leased now by this worker.
+    /// What may be leased next by this worker, one of each lane.
     #[must_use]
-    pub fn any_leasable(&self, now: Millis, request: &LeaseRequest) -> bool {
-        !self.heads_now(now, request).is_empty()
+    pub fn leasable(&self, now: Millis, request: &LeaseRequest) -> Vec<JobId> {
+        self.heads_now(now, request).into_values().collect()
     }
 
     /// Whether anything at all may be leased now by somebody.

@@ -2,9 +2,11 @@
 //! each of them. Seeded, so that a run repeats; `PROPTEST_CASES` makes it longer. A failure is shrunk to the shortest walk that shows it.
 
 mod ops;
+mod rules;
 mod walker;
+mod why;
 
-use crate::harness::{fresh_redis, fresh_sqlite};
+use crate::harness::{fresh_model, fresh_redis, fresh_sqlite};
 use longshore_queue::conformance::{Case, Fixture};
 use ops::Op;
 use proptest::{
@@ -27,16 +29,23 @@ fn walk(name: &'static str, cases: u32, open: impl Future<Output = Arc<dyn Fixtu
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let result = runner.run(&vec(Op::any(), 1..STEPS_MAX), |ops| {
         runtime.block_on(async {
-            let mut walker = Walker::new(Case::open(name, Arc::clone(&fixture)).await);
+            let mut walker = Walker::new(Case::open(name, Arc::clone(&fixture)).await).await;
             for op in &ops {
                 walker.step(op).await.map_err(TestCaseError::fail)?;
             }
+            walker.close().await;
             Ok(())
         })
     });
     if let Err(failure) = result {
         panic!("{failure}");
     }
+}
+
+/// The model against itself: what the walk asks of a broker, beyond being like the model, holds for the model too.
+#[test]
+fn walk_on_model() {
+    walk("walk_on_model", 200, fresh_model());
 }
 
 #[test]

@@ -9,6 +9,9 @@ pub(crate) const FAR: Duration = Duration::from_secs(3600);
 /// Over before the next operation begins.
 pub(crate) const NEAR: Duration = Duration::from_millis(2);
 
+/// The scopes of a walk: its queue, three tenants, two kinds, and two keys of each tenant.
+pub(crate) const SCOPES: u8 = 12;
+
 /// When something is to happen. What is near happens between two operations, so that both clocks agree about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
@@ -23,6 +26,9 @@ pub(crate) struct Plan {
     pub(crate) tenant: u8,
     pub(crate) kind: u8,
     pub(crate) lane: u8,
+    /// Which outside quotas it uses, by bits.
+    pub(crate) quotas: u8,
+    pub(crate) cost: u32,
     pub(crate) priority: u8,
     pub(crate) due: When,
     pub(crate) expires: Option<When>,
@@ -33,6 +39,15 @@ pub(crate) struct Plan {
     pub(crate) runs_max: u32,
 }
 
+/// What becomes of an outside quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quotas {
+    Put(u32),
+    Pause,
+    Resume,
+    Remove,
+}
+
 /// How an attempt is ended.
 #[derive(Debug, Clone)]
 pub(crate) enum End {
@@ -40,6 +55,7 @@ pub(crate) enum End {
     Retry(When),
     Dead(u8),
     Snooze(When),
+    Gate(When),
     Release(bool),
     WaitSignal,
     WaitChildren(WaitPolicy, bool),
@@ -96,8 +112,35 @@ pub(crate) enum Op {
         late: bool,
         step: u8,
     },
-    Pause(bool),
     Scale(Option<u32>),
+    /// A scope gets limits, made from the current revision or from another one.
+    Limit {
+        scope: u8,
+        max_running: Option<u32>,
+        burst: Option<u32>,
+        units: Option<u64>,
+        stale: bool,
+    },
+    /// A person closes a scope or opens it.
+    Gate {
+        scope: u8,
+        closed: Option<Option<When>>,
+    },
+    /// An outside quota is changed.
+    Quota {
+        name: u8,
+        to: Quotas,
+    },
+    /// The attempt tells what it has used so far.
+    Used {
+        lease: Index,
+        units: u64,
+    },
+    /// Why does it not run? And does it, once the reasons are gone?
+    Why {
+        job: Index,
+        remove: bool,
+    },
     Tick,
 }
 
@@ -123,6 +166,7 @@ impl End {
             Self::Retry(when) => conformance::retry(when.after()),
             Self::Dead(group) => Outcome::Dead { reason: longshore_queue::Reason::Fatal, error: conformance::error(&format!("g{group}")) },
             Self::Snooze(when) => Outcome::Snooze { after: when.after() },
+            Self::Gate(when) => Outcome::Gate { after: when.after(), reason: "429".into() },
             Self::Release(started) => Outcome::Release { started: *started },
             Self::WaitSignal => Outcome::Wait(wait(WaitOn::Signal("wanted".into()), WaitPolicy::Wake, None)),
             Self::WaitChildren(policy, all) => {
@@ -140,6 +184,7 @@ impl End {
             3 => When::any().prop_map(Self::Retry),
             2 => (0..2_u8).prop_map(Self::Dead),
             2 => When::any().prop_map(Self::Snooze),
+            1 => When::any().prop_map(Self::Gate),
             2 => any::<bool>().prop_map(Self::Release),
             1 => Just(Self::WaitSignal),
             2 => (policy, any::<bool>()).prop_map(|(policy, all)| Self::WaitChildren(policy, all)),
@@ -160,12 +205,15 @@ impl Plan {
         let unique = proptest::option::weighted(0.35, mode.prop_map(|mode| (u8::from(matches!(mode, UniqueMode::Replace { .. })), mode)));
         let expires = proptest::option::weighted(0.2, prop_oneof![Just(When::Near), Just(When::Far)]);
         let bounds = (1..4_u16, 1..4_u8, prop_oneof![3 => Just(1_000_000_u32), 1 => Just(2)]);
-        let place = (0..3_u8, 0..2_u8, 0..2_u8, prop_oneof![Just(0_u8), Just(5), Just(9)]);
+        let quotas = prop_oneof![6 => Just(0_u8), 2 => 1..4_u8];
+        let place = (0..3_u8, 0..2_u8, 0..2_u8, prop_oneof![Just(0_u8), Just(5), Just(9)], quotas, 0..4_u32);
         (place, When::any(), expires, unique, proptest::bool::weighted(0.1), bounds).prop_map(
-            |((tenant, kind, lane, priority), due, expires, unique, waits, (attempts_max, crashes_max, runs_max))| Self {
+            |((tenant, kind, lane, priority, quotas, cost), due, expires, unique, waits, (attempts_max, crashes_max, runs_max))| Self {
                 tenant,
                 kind,
                 lane,
+                quotas,
+                cost,
                 priority,
                 due,
                 expires,
@@ -186,7 +234,9 @@ impl Op {
         match self {
             Self::Enqueue(plan) => near(&plan.due) || plan.expires.as_ref().is_some_and(near),
             Self::EnqueueAgain(_) => true,
-            Self::Ack(_, End::Retry(when) | End::Snooze(when)) | Self::AckLate(_, End::Retry(when) | End::Snooze(when)) => near(when),
+            Self::Ack(_, End::Retry(when) | End::Snooze(when) | End::Gate(when))
+            | Self::AckLate(_, End::Retry(when) | End::Snooze(when) | End::Gate(when)) => near(when),
+            Self::Gate { closed: Some(Some(when)), .. } => near(when),
             Self::Edit { due, .. } => due.as_ref().is_some_and(near),
             _ => false,
         }
@@ -195,6 +245,12 @@ impl Op {
     pub(crate) fn any() -> impl Strategy<Value = Self> {
         let index = any::<Index>;
         let edit = (index(), any::<bool>(), proptest::option::of(0..10_u8), proptest::option::of(When::any()), any::<bool>());
+        let some = |chance| proptest::option::weighted(chance, 1..4_u32);
+        // Half of them take the limits away, or the walk would soon stand still.
+        let limits = prop_oneof![Just((None, None, None)), (some(0.6), some(0.3), proptest::option::weighted(0.3, 1..9_u64))];
+        let limit = (0..SCOPES, limits, proptest::bool::weighted(0.1));
+        let closed = prop_oneof![2 => Just(None), 2 => proptest::option::of(When::any()).prop_map(Some)];
+        let to = prop_oneof![2 => (1..4_u32).prop_map(Quotas::Put), 1 => Just(Quotas::Pause), 2 => Just(Quotas::Resume), 1 => Just(Quotas::Remove)];
         prop_oneof![
             16 => Plan::any().prop_map(Self::Enqueue),
             1 => index().prop_map(Self::EnqueueAgain),
@@ -212,8 +268,12 @@ impl Op {
             3 => (index(), 0..3_u8, any::<bool>()).prop_map(|(job, once, wanted)| Self::Signal { job, once, wanted }),
             5 => (index(), 0..3_u8).prop_map(|(lease, key)| Self::Child { lease, key }),
             2 => (index(), any::<bool>(), 0..3_u8).prop_map(|(lease, late, step)| Self::Save { lease, late, step }),
-            1 => any::<bool>().prop_map(Self::Pause),
             1 => proptest::option::of(1..4_u32).prop_map(Self::Scale),
+            4 => limit.prop_map(|(scope, (max_running, burst, units), stale)| Self::Limit { scope, max_running, burst, units, stale }),
+            3 => (0..SCOPES, closed).prop_map(|(scope, closed)| Self::Gate { scope, closed }),
+            2 => (0..2_u8, to).prop_map(|(name, to)| Self::Quota { name, to }),
+            1 => (index(), 0..9_u64).prop_map(|(lease, units)| Self::Used { lease, units }),
+            4 => (index(), proptest::bool::weighted(0.6)).prop_map(|(job, remove)| Self::Why { job, remove }),
             3 => Just(Self::Tick),
         ]
     }

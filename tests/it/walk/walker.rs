@@ -4,7 +4,7 @@ use super::ops::{End, FAR, NEAR, Op, Plan, When, reachable};
 use longshore_base::{Millis, Name};
 use longshore_queue::{
     Ack, BrokerError, Delivery, Due, Edit, Held, Job, JobId, Lease, LeaseRequest, NewJob, Parent, Policy, Priority, Replay, RuleChange,
-    RuleScope, Saves, Scope, State, Token, Unique,
+    RuleScope, Saves, Scope, ServedQueue, State, Token, Unique, WorkerReport, WorkerState,
     conformance::{Case, args, only},
     model::World,
 };
@@ -12,38 +12,61 @@ use proptest::sample::Index;
 use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 
 /// Why the walk ends here.
-type Stop = String;
+pub(super) type Stop = String;
 
+/// How often what is lent is asked for again.
+const ASKS: u32 = 200;
 const TICK_LEASE: Duration = Duration::from_secs(100_000);
-const KINDS: [&str; 2] = ["walk.a", "walk.b"];
+pub(super) const KINDS: [&str; 2] = ["walk.a", "walk.b"];
 
 /// A lease as the broker and as the model granted it.
 #[derive(Debug, Clone)]
-struct Granted {
-    id: JobId,
+pub(super) struct Granted {
+    pub(super) id: JobId,
     worker: String,
-    broker: Token,
-    model: Token,
+    pub(super) broker: Token,
+    pub(super) model: Token,
 }
 
 pub(super) struct Walker {
-    case: Case,
-    world: World,
+    pub(super) case: Case,
+    pub(super) world: World,
     /// Every job that was ever asked for, in that order.
     plans: Vec<NewJob>,
-    ids: Vec<JobId>,
+    pub(super) ids: Vec<JobId>,
     held: Vec<Granted>,
     late: Vec<Granted>,
-    calls: u64,
+    pub(super) calls: u64,
     last_token: u64,
     seen: BTreeMap<JobId, State>,
+    /// The scope that was compared last.
+    pub(super) looks: u8,
 }
 
 impl Walker {
-    pub(super) fn new(case: Case) -> Self {
+    pub(super) async fn new(case: Case) -> Self {
         let mut world = World::default();
         world.register(&case.queue, case.home);
-        Self { case, world, plans: vec![], ids: vec![], held: vec![], late: vec![], calls: 0, last_token: 0, seen: BTreeMap::new() }
+        let report = announced(&case);
+        case.broker.beat(report.clone(), FAR).await.expect("a reply");
+        world.beat(case.now().await, report, FAR);
+        Self {
+            case,
+            world,
+            plans: vec![],
+            ids: vec![],
+            held: vec![],
+            late: vec![],
+            calls: 0,
+            last_token: 0,
+            seen: BTreeMap::new(),
+            looks: 0,
+        }
+    }
+
+    /// The walk is over; its worker leaves.
+    pub(super) async fn close(self) {
+        self.case.broker.leave(&announced(&self.case).id).await.expect("good-bye");
     }
 
     /// Does it here and there, and compares.
@@ -97,11 +120,16 @@ impl Walker {
                 let told = self.case.broker.save(lease.id, lease.broker, saves()).await;
                 same(told, self.world.save(lease.id, lease.model, saves()))
             }
-            Op::Pause(on) => {
-                let pause = longshore_queue::Pause { until: None, reason: None, by: None };
-                self.rule(if *on { RuleChange::Pause(pause) } else { RuleChange::Resume }, now).await
-            }
-            Op::Scale(slots) => self.rule(RuleChange::Scale(*slots), now).await,
+            Op::Scale(slots) => self.rule(&RuleScope::Queue, RuleChange::Scale(*slots), None, now).await,
+            Op::Limit { .. } | Op::Gate { .. } | Op::Quota { .. } => self.change(op, now).await,
+            Op::Used { lease, units } => match pick(lease, &self.held) {
+                Some(lease) => self.used(&lease, *units).await,
+                None => Ok(()),
+            },
+            Op::Why { job, remove } => match pick(job, &self.ids) {
+                Some(id) => self.why(id, *remove).await,
+                None => Ok(()),
+            },
             Op::Tick => {
                 self.tick().await;
                 Ok(())
@@ -183,6 +211,8 @@ impl Walker {
             kind: Name::literal(KINDS[usize::from(plan.kind)]),
             lane_key: format!("k{}", plan.lane),
             priority: Priority::new(plan.priority).expect("at most 9"),
+            cost: plan.cost,
+            resources: (0..2).filter(|bit| plan.quotas & (1 << bit) != 0).map(|bit| self.quota(bit)).collect(),
             due: if plan.due == When::Now { Due::Now } else { Due::In(plan.due.after()) },
             expires_at: plan.expires.map(at),
             unique: plan.unique.map(|(key, mode)| Unique { key: format!("u{key}{}", mode_name(mode)), mode }),
@@ -192,7 +222,7 @@ impl Walker {
         }
     }
 
-    async fn enqueue(&mut self, job: NewJob, now: Millis) -> Result<(), Stop> {
+    pub(super) async fn enqueue(&mut self, job: NewJob, now: Millis) -> Result<(), Stop> {
         let told = self.case.try_enqueue(job.clone()).await;
         let ours = self.world.enqueue(now, job);
         if let Ok(enqueued) = &ours
@@ -204,14 +234,14 @@ impl Walker {
     }
 
     /// The broker chooses; the model says whether it may, and follows.
-    async fn lease(&mut self, worker: u8, n: usize, kinds: u8, now: Millis) -> Result<(), Stop> {
+    pub(super) async fn lease(&mut self, worker: u8, n: usize, kinds: u8, now: Millis) -> Result<(), Stop> {
         self.calls += 1;
         let kinds: Vec<_> =
             KINDS.iter().enumerate().filter(|(bit, _)| kinds & (1 << bit) != 0).map(|(_, kind)| Name::literal(kind)).collect();
         let worker = format!("w{worker}");
-        let request =
+        let mut request =
             LeaseRequest { queue: self.case.queue.clone(), worker: worker.clone(), call: self.calls, n, kinds: kinds.into(), lease: FAR };
-        let leases = self.case.ask(&request).await.leases;
+        let mut leases = self.case.ask(&request).await.leases;
         self.world.promote(now, &request.queue);
         let mut ours = Vec::new();
         for lease in &leases {
@@ -220,8 +250,31 @@ impl Walker {
             }
             ours.push(self.world.start(now, &request, lease.job.id));
         }
-        if leases.len() < n && self.world.any_leasable(now, &request) {
-            return Err(format!("only {} were leased, and there are more", leases.len()));
+        // A part of an outside quota may have to be asked for more than once.
+        for _ in 0..ASKS {
+            let missing = if leases.len() < n { self.world.leasable(now, &request) } else { vec![] };
+            if missing.is_empty() {
+                break;
+            }
+            let lent = |id: &JobId| self.world.record(*id).is_some_and(|record| !record.job.resources.is_empty());
+            if !missing.iter().all(lent) {
+                return Err(format!("only {} were leased, and there are more: {missing:?}", leases.len()));
+            }
+            self.case.pass(NEAR).await;
+            self.tick().await;
+            self.calls += 1;
+            (request.call, request.n) = (self.calls, n - leases.len());
+            let more = self.case.ask(&request).await.leases;
+            for lease in &more {
+                if !self.world.may_lease(now, &request, lease.job.id) {
+                    return Err(format!("{} was leased late, which the model would not have done", lease.job.id));
+                }
+                ours.push(self.world.start(now, &request, lease.job.id));
+            }
+            leases.extend(more);
+        }
+        if leases.len() < n && !self.world.leasable(now, &request).is_empty() {
+            return Err(format!("only {} were leased, and what is lent never came", leases.len()));
         }
         self.world.reply(now, &request, ours.clone());
         for (Lease { job, token, woken }, ours) in leases.into_iter().zip(ours) {
@@ -238,7 +291,8 @@ impl Walker {
     }
 
     async fn ack(&mut self, lease: Granted, end: &End, now: Millis) -> Result<(), Stop> {
-        let ack = |token| Ack { id: lease.id, token, ran: NEAR, used: None, outcome: end.outcome() };
+        let used = matches!(end, End::Complete | End::Dead(_)).then_some(2);
+        let ack = |token| Ack { id: lease.id, token, ran: NEAR, used, outcome: end.outcome() };
         let told = self.case.broker.ack(&self.case.queue, &lease.worker, vec![ack(lease.broker)]).await;
         let told = only(told.map_err(|error| error.to_string())?);
         let ours = self.world.ack(now, &self.case.queue, ack(lease.model));
@@ -290,12 +344,7 @@ impl Walker {
         self.enqueue(job, now).await
     }
 
-    async fn rule(&mut self, change: RuleChange, now: Millis) -> Result<(), Stop> {
-        self.case.broker.rule(&self.case.queue, &RuleScope::Queue, change.clone(), None).await.map_err(|error| error.to_string())?;
-        self.world.rule(now, &self.case.queue, &RuleScope::Queue, change, None).map(drop).map_err(|error| error.to_string())
-    }
-
-    async fn tick(&mut self) {
+    pub(super) async fn tick(&mut self) {
         let now = self.case.now().await;
         self.case.broker.tick(&self.case.queue, TICK_LEASE).await.expect("a report");
         self.world.tick(now, &self.case.queue, TICK_LEASE);
@@ -319,6 +368,9 @@ impl Walker {
                 if before.is_some_and(|before| !reachable(before, job.state)) {
                     return Err(format!("{id} went from {before:?} to {}", job.state));
                 }
+            } else {
+                // It was purged; the same call makes it anew.
+                self.seen.remove(id);
             }
             let theirs = theirs.map(|job| shown(&job));
             if theirs != ours {
@@ -332,8 +384,13 @@ impl Walker {
         let mut ours = self.world.stats(self.case.now().await, &Scope::All, &self.case.queue);
         for stats in [&mut told, &mut ours] {
             (stats.oldest_ready_ms, stats.lease_lost) = (None, 0);
+            // Clocks differ, and what they are a measure of.
+            (stats.rate_per_s, stats.mean_ms, stats.scaled_at) = (0.0, None, stats.scaled_at.map(|_| 0));
         }
-        if told == ours { Ok(()) } else { Err(format!("counts differ:\n  broker {told:?}\n  model  {ours:?}")) }
+        if told != ours {
+            return Err(format!("counts differ:\n  broker {told:?}\n  model  {ours:?}"));
+        }
+        self.compare_rules().await
     }
 
     async fn compare_inbox(&self, id: JobId) -> Result<(), Stop> {
@@ -360,6 +417,21 @@ impl Walker {
         let told = saves(self.case.broker.saved(id).await.map_err(|error| error.to_string())?);
         let ours = saves(self.world.saved(id).map_err(|error| error.to_string())?);
         if told == ours { Ok(()) } else { Err(format!("what {id} has kept differs:\n  broker {told:?}\n  model  {ours:?}")) }
+    }
+}
+
+/// The one live worker: it carries everything, and no lease is its own.
+fn announced(case: &Case) -> WorkerReport {
+    WorkerReport {
+        id: case.own("walker").to_string(),
+        host: "host".into(),
+        pid: 7,
+        version: "1".into(),
+        started_at: 5,
+        seen_at: 0,
+        queues: vec![ServedQueue { name: case.queue.clone(), slots: 1_000, running: 0 }],
+        kinds: KINDS.map(Name::literal).to_vec(),
+        state: WorkerState::Active,
     }
 }
 
@@ -390,12 +462,12 @@ fn mode_name(mode: longshore_queue::UniqueMode) -> &'static str {
     }
 }
 
-fn pick<T: Clone>(index: &Index, from: &[T]) -> Option<T> {
+pub(super) fn pick<T: Clone>(index: &Index, from: &[T]) -> Option<T> {
     (!from.is_empty()).then(|| index.get(from).clone())
 }
 
 /// Both answers are alike: the same value, or an error with the same code.
-fn same<T: PartialEq + Debug>(told: Result<T, BrokerError>, ours: Result<T, BrokerError>) -> Result<(), Stop> {
+pub(super) fn same<T: PartialEq + Debug>(told: Result<T, BrokerError>, ours: Result<T, BrokerError>) -> Result<(), Stop> {
     let alike = match (&told, &ours) {
         (Ok(told), Ok(ours)) => told == ours,
         (Err(told), Err(ours)) => told.code() == ours.code(),
