@@ -23,6 +23,8 @@ use tokio_util::task::TaskTracker;
 const LEASE_MOST: usize = 500;
 /// How long a loop waits for more slots to become free, where attempts are shorter than that.
 const GATHERING: Duration = Duration::from_millis(1);
+/// So often in a row, as long as some become free.
+const GATHERINGS_MOST: usize = 4;
 /// How long a loop trusts in signals before it looks again; a lost signal costs this much at worst.
 const SIGNALS_TRUSTED: Duration = Duration::from_secs(5);
 /// How often a worker that serves all queues looks for new ones unless it is told of one.
@@ -172,13 +174,19 @@ impl Leaser {
     /// that had nothing more is asked at once.
     async fn gather(&self, grant: &mut Grant) {
         let floor = &self.floor;
-        let missing = floor.permits.total().min(LEASE_MOST).saturating_sub(grant.n);
-        if missing == 0 || !self.queue.is_brief() {
-            return;
-        }
-        tokio::select! {
-            more = floor.permits.acquire_at_least(self.queue.seat, missing, LEASE_MOST) => grant.absorb(more),
-            () = floor.clock.sleep(GATHERING) => grant.stretch(missing),
+        let most = floor.permits.total().min(LEASE_MOST);
+        for _ in 0..GATHERINGS_MOST {
+            let (had, missing) = (grant.n, most.saturating_sub(grant.n));
+            if missing == 0 || !self.queue.is_brief() {
+                return;
+            }
+            tokio::select! {
+                more = floor.permits.acquire_at_least(self.queue.seat, missing, missing) => grant.absorb(more),
+                () = floor.clock.sleep(GATHERING) => grant.stretch(missing),
+            }
+            if grant.n == had {
+                return;
+            }
         }
     }
 

@@ -27,6 +27,10 @@ impl Process {
         let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().expect("kill runs");
         assert!(status.success(), "kill -s {name}");
     }
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
     /// `kill -9`, and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
@@ -108,7 +112,7 @@ impl Engine {
     pub(crate) async fn start_front(&mut self, role: &str, args: &[&str]) {
         let mut all = vec!["--listen", "127.0.0.1:0", "--json"];
         all.extend(args);
-        let mut process = self.spawn(role, &all, Stdio::piped()).await;
+        let mut process = self.spawn("longshore", role, &all, Stdio::piped()).await;
         let out = process.child.stdout.take().expect("piped");
         let line = tokio::task::spawn_blocking(move || {
             let mut lines = BufReader::new(out).lines();
@@ -132,13 +136,18 @@ impl Engine {
 
     /// One more process: `worker` or `scheduler` with more flags.
     pub(crate) async fn role(&self, role: &str, args: &[&str]) -> Process {
-        self.spawn(role, args, Stdio::null()).await
+        self.spawn("longshore", role, args, Stdio::null()).await
     }
 
-    async fn spawn(&self, role: &str, args: &[&str], stdout: Stdio) -> Process {
+    /// The same of another binary.
+    pub(crate) async fn role_of(&self, name: &str, role: &str, args: &[&str]) -> Process {
+        self.spawn(name, role, args, Stdio::null()).await
+    }
+
+    async fn spawn(&self, name: &str, role: &str, args: &[&str], stdout: Stdio) -> Process {
         // setpriv: the process dies with the thread's process even when the test binary is killed.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(binary("longshore")).arg(role).args(args);
+        command.args(["--pdeathsig", "KILL", "--"]).arg(binary(name)).arg(role).args(args);
         command.arg("--data").arg(&self.dir);
         if let Some(broker) = &self.broker {
             command.args(["--broker", broker]);

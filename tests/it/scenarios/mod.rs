@@ -2,6 +2,7 @@
 
 mod embedded;
 mod engine;
+mod lanes;
 mod nginx;
 mod on_redis;
 mod real_http;

@@ -1,0 +1,49 @@
+//! it-kinds — a worker process for tests that kill it: a kind that writes down when it began and ended, with every role of `longshore`.
+
+use longshore::{
+    Context, Failure, Kind,
+    schemars::JsonSchema,
+    serde::{Deserialize, Serialize},
+};
+use std::{io::Write, process::ExitCode};
+
+/// What to do.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(crate = "longshore::serde", deny_unknown_fields)]
+#[schemars(crate = "longshore::schemars")]
+struct Args {
+    /// Which account; the lane's key.
+    account: String,
+    /// How long it takes, in milliseconds.
+    ms: u64,
+    /// The file that lines are added to: `begin|end MS JOB ACCOUNT PID`.
+    log: String,
+}
+
+struct Written;
+
+impl Kind for Written {
+    const NAME: &'static str = "it.written";
+    const LANE_BY: &'static [&'static str] = &["/account"];
+    type Args = Args;
+    type Output = ();
+
+    async fn run(args: Args, cx: &Context) -> Result<(), Failure> {
+        line(&args, cx, "begin")?;
+        if args.ms > 0 {
+            cx.clock().sleep(std::time::Duration::from_millis(args.ms)).await;
+        }
+        line(&args, cx, "end")
+    }
+}
+
+/// One write, so that lines of several processes do not mix.
+fn line(args: &Args, cx: &Context, what: &str) -> Result<(), Failure> {
+    let text = format!("{what} {} {} {} {}\n", cx.clock().now(), cx.id(), args.account, std::process::id());
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&args.log)?;
+    Ok(file.write_all(text.as_bytes())?)
+}
+
+fn main() -> ExitCode {
+    longshore::app().kind::<Written>().main()
+}

@@ -1,0 +1,62 @@
+//! What handlers tell: units that they used, and what a provider's headers said.
+
+use super::{
+    house::{House, Jobs, tenant},
+    on_both,
+};
+use longshore_queue::{Budget, Hard, Limits, Period, Quota, ResourceChange};
+use longshore_base::Name;
+use std::time::Duration;
+
+on_both! {
+    what_handlers_used_is_settled_and_closes_the_tenant;
+    what_a_provider_told_a_handler_reaches_the_resource;
+}
+
+async fn what_handlers_used_is_settled_and_closes_the_tenant(house: &House) {
+    let budget = Budget { units: 100, period: Period::Month, hard: Hard::At(true), soft: Some(0.5) };
+    house.limit(tenant("agency"), Limits { budget: Some(budget), ..Limits::default() }).await;
+    house.log.answers(|cx, _| {
+        cx.used(15);
+        cx.used(5);
+        Ok(())
+    });
+    house.enqueue(Jobs::of("agency", 10, 1)).await;
+    let worker = house.worker(1).await;
+    house.completed(5).await;
+    let free = house.enqueue(Jobs::of("other", 3, 1)).await;
+    house.until("another tenant works on", async || super::house::all_completed(&house.jobs(&free).await).then_some(())).await;
+    let state = house.rules(&tenant("agency")).await.budget.expect("a budget");
+    assert_eq!((state.used, state.alert), (100, true), "five jobs that were expected to take one unit each took twenty");
+    assert_eq!(house.log.count(|run| run.tenant == "agency"), 5, "a spent budget starts nothing");
+    let more = Budget { units: 200, ..budget };
+    house.limit(tenant("agency"), Limits { budget: Some(more), ..Limits::default() }).await;
+    house.completed(10 + 3).await;
+    assert_eq!(house.rules(&tenant("agency")).await.budget.expect("a budget").used, 200);
+    worker.stop_now().await;
+}
+
+async fn what_a_provider_told_a_handler_reaches_the_resource(house: &House) {
+    let name = Name::literal("ads-api");
+    let quota = Quota { max_running: Some(100), ..Quota::default() };
+    house.broker.resource(&name, ResourceChange::Put(quota), None).await.expect("made");
+    house.log.answers(|cx, account| {
+        let (cx, left) = (cx.clone(), account.parse().expect("a number"));
+        tokio::spawn(async move {
+            cx.resource("nobody-made-this").remaining(left).resets_in(Duration::from_secs(60)).await;
+            cx.resource("ads-api").remaining(left).resets_in(Duration::from_secs(60)).await;
+        });
+        Ok(())
+    });
+    for left in [42, 41, 40] {
+        house.enqueue(Jobs::of("agency", 1, 300).on(&left.to_string())).await;
+    }
+    let worker = house.worker(1).await;
+    house.completed(3).await;
+    house.until("the least that was told is known", async || {
+        let all = house.broker.resources().await.ok()?;
+        (all.iter().find(|one| one.name == name)?.learned?.0 == 40).then_some(())
+    })
+    .await;
+    worker.stop_now().await;
+}
