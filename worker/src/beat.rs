@@ -16,7 +16,7 @@ const FIRST_WITHIN: Duration = Duration::from_secs(1);
 /// Reports until the floor is stopped, and says good-bye. Queues that were found and a changed state are told at once: the shares of
 /// tenants are counted in the slots that workers announce, and kinds wait for a worker that announces them.
 pub(crate) async fn run(floor: Arc<Floor>) {
-    let (mut failing, mut told) = (false, 0);
+    let mut failing = false;
     let mut state = floor.state.subscribe();
     tokio::select! {
         () = floor.found.notified() => {}
@@ -27,7 +27,7 @@ pub(crate) async fn run(floor: Arc<Floor>) {
         let ttl = (floor.options.beat() * SILENT_BEATS).max(Duration::from_secs(10));
         state.borrow_and_update();
         let report = report(&floor);
-        told = report.queues.len();
+        let told = report.queues.len();
         match floor.broker.beat(report, ttl).await {
             Ok(reply) => {
                 failing = false;

@@ -32,10 +32,11 @@ async fn starts_within_the_bound(house: &House, large: usize) {
         house.enqueue(Jobs::of(&format!("small-{n}"), EACH, 10)).await;
     }
     let worker = house.worker(SLOTS).await;
-    house.until("every small tenant's last job has started", async || {
-        (house.log.count(|run| run.tenant != "large") == SMALL * EACH).then_some(())
-    })
-    .await;
+    house
+        .until("every small tenant's last job has started", async || {
+            (house.log.count(|run| run.tenant != "large") == SMALL * EACH).then_some(())
+        })
+        .await;
     worker.stop_now().await;
     let runs = house.log.runs();
     for n in 0..SMALL {

@@ -82,7 +82,8 @@ async fn a_run_of_failures_closes_an_account_and_one_probe_opens_it(house: &Hous
     let worker = house.worker(4).await;
     let closed = closed_by_failures(house).await;
     let tried = house.log.count(|run| run.account == "broken");
-    assert!((FAILURES_TO_GATE as usize..=FAILURES_TO_GATE as usize + 4).contains(&tried), "{tried} were tried before it closed");
+    // Four slots, filled again while the acks of those before are on their way.
+    assert!((FAILURES_TO_GATE as usize..=FAILURES_TO_GATE as usize + 12).contains(&tried), "{tried} were tried before it closed");
 
     let beside = house.enqueue(Jobs::of("agency", 20, 1).on("whole")).await;
     house.until("its neighbour works", async || all_completed(&house.jobs(&beside).await).then_some(())).await;
