@@ -151,9 +151,9 @@ pub const GATE_LONGEST_MS: u64 = 600_000;
 /// What to do to a scope's rules.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RuleChange {
-    /// Replaces the limits.
+    /// Replaces the limits. What a rate and a budget have counted so far is kept, also while there is none.
     Limits(Limits),
-    /// Removes the limits; the gate stays.
+    /// Removes the limits; the gate stays. A change like any other, also where none are set.
     Clear,
     /// Closes the gate: nothing is leased in the scope. What runs goes on; expiry and schedules too.
     Pause(Pause),

@@ -28,10 +28,11 @@ if what == 'limits' or what == 'clear' then
   else
     LAW.put('rules', letter, field, blob or nil)
     later(rule and (rule.max > 0 or rule.share > 0) and {'HSET', P .. 'running', name, running_in(letter, field)} or {'HDEL', P .. 'running', name})
+    -- What a rate has counted outlives it until it is over, so that taking it away and setting it again opens nothing.
+    local tat = tonumber(call('HGET', P .. 'tats', name) or 0)
     if rule and rule.interval > 0 then
-      local tat = tonumber(call('HGET', P .. 'tats', name) or 0)
       later({'HSET', P .. 'tats', name, string.format('%.0f', math.min(tat, us + rule.burst * rule.interval))})
-    else
+    elseif tat <= us then
       later({'HDEL', P .. 'tats', name})
     end
     if rule and rule.period > 0 then later({'HSET', P .. 'alerts', field, 1}) end
