@@ -1,11 +1,13 @@
 //! May a job of this scope start now? One answer, for the lease and for whoever asks why not. Pure.
 
 use super::scope::{Line, RESOURCE};
-use crate::{Gate, JobId, fair::CHARGE_LEAST_MS};
+use crate::{Budget, Gate, JobId, Period, fair::CHARGE_LEAST_MS};
 use longshore_base::Millis;
 
 /// Stretches of time in which a resource's points are kept together; so many make its window.
 const BUCKETS: u64 = 120;
+/// Every period begins with a whole minute.
+const MINUTE_MS: Millis = 60_000;
 /// Bits of a budget's alerts.
 pub(super) const SOFT: u8 = 1;
 pub(super) const HARD: u8 = 2;
@@ -84,8 +86,8 @@ impl Line {
         if let Some(budget) = self.limits.budget
             && let Some(units) = budget.closes_at()
         {
-            let (from, until) = budget.period.around(now);
-            if from <= self.budget_from && self.used >= units {
+            let (span, until) = span(&budget, now);
+            if self.spans(span) && self.used >= units {
                 blocks.push(Block::Budget { used: self.used, units, until });
             }
         }
@@ -175,12 +177,17 @@ impl Line {
     /// A new period begins with nothing used. Only forward: a clock that goes back gives no units back.
     pub(super) fn roll(&mut self, now: Millis) {
         if let Some(budget) = self.limits.budget {
-            let (from, _) = budget.period.around(now);
-            if from > self.budget_from {
-                (self.budget_from, self.used, self.told, self.alert) = (from, 0, 0, 0);
+            let (span, _) = span(&budget, now);
+            if !self.spans(span) {
+                (self.budget_from, self.used, self.told, self.alert) = (span, 0, 0, 0);
                 self.changed = true;
             }
         }
+    }
+
+    /// Whether what was used counts in this period: it is the same one, or the clock went back.
+    pub(super) const fn spans(&self, span: Millis) -> bool {
+        self.budget_from >= span && self.budget_from % MINUTE_MS == span % MINUTE_MS
     }
 
     /// What a job used, in place of what was reserved for it; a period that is over stays as it was.
@@ -197,8 +204,19 @@ impl Line {
         let Some(budget) = self.limits.budget else { return };
         let soft = budget.alerts_at().is_some_and(|at| self.used >= at);
         let hard = budget.closes_at().is_some_and(|at| self.used >= at);
-        self.alert |= (if soft { SOFT } else { 0 } | if hard { HARD } else { 0 }) & !self.told;
+        self.alert = (if soft { SOFT } else { 0 } | if hard { HARD } else { 0 }) & !self.told;
     }
+}
+
+/// A budget's period: its begin, whose odd milliseconds tell of which length it is; and its end.
+pub(super) fn span(budget: &Budget, now: Millis) -> (Millis, Millis) {
+    let (from, until) = budget.period.around(now);
+    let length = match budget.period {
+        Period::Hour => 1,
+        Period::Day => 2,
+        Period::Month => 3,
+    };
+    (from + length, until)
 }
 
 /// Begin and end of the stretch of time that points taken now are kept with.

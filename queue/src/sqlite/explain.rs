@@ -6,15 +6,18 @@ use super::{
     db::Db,
     list,
     row::{self, NEVER, Names, Row},
-    scope::{self, Line, Place},
+    scope::{self, Line, Place, RESOURCE},
     stats,
     tx::{READY, RUNNING, WAITING},
 };
-use crate::{BrokerError, Explanation, JobId, Obstacle, QUANTUM, RuleScope, Scope, Wait, WaitOn};
+use crate::{BrokerError, Explanation, JobId, Obstacle, QUANTUM, RuleScope, Scope, Wait, WaitOn, WorkerReport, WorkerState};
 use longshore_base::{Millis, Name};
 use rusqlite::params;
 
 type Result<T> = std::result::Result<T, BrokerError>;
+
+/// Jobs that an obstacle names at most.
+const NAMED_MAX: usize = 10;
 
 /// A queue and the job's tenant in it.
 struct Standing {
@@ -42,7 +45,7 @@ pub(super) fn explain(db: Db<'_>, scope: &Scope, id: JobId, now: Millis) -> Resu
     let standing = standing(db, &job, now)?;
     answer.obstacles.extend(own_state(db, &job, now)?);
     answer.obstacles.extend(rules(db, &job, &names, &standing, now)?);
-    answer.obstacles.extend(workers(db, &job, &names.kind, now)?);
+    answer.obstacles.extend(workers(db, &job, &names, now)?);
     let ready = job.state == READY || (job.state != WAITING && job.due_at.is_some_and(|due| due <= now));
     if ready {
         turns(db, &job, &names, &standing, now, &mut answer)?;
@@ -92,7 +95,9 @@ fn rules(db: Db<'_>, job: &Row, names: &Names, standing: &Standing, now: Millis)
     let asked = Asked { now, cost: u64::from(job.cost), slots: standing.slots };
     for place in scope::places(job.queue, standing.flags, &names.tenant, &names.kind, &names.key, &names.resources) {
         let Some(line) = scope::find(db, &place, now)? else { continue };
-        for block in line.blocks(&asked) {
+        // Of an outside quota people need to know that it lacks something, not what first and what next.
+        let most = if place.class == RESOURCE { 1 } else { usize::MAX };
+        for block in line.blocks(&asked).into_iter().take(most) {
             found.push(told(db, &place, block)?);
         }
     }
@@ -126,21 +131,26 @@ fn holders(db: Db<'_>, place: &Place, scope: &RuleScope) -> Result<Vec<JobId>> {
     Ok(ids.into_iter().map(JobId::from_bytes).collect())
 }
 
-/// Whether any live worker would take it.
-fn workers(db: Db<'_>, job: &Row, kind: &Name, now: Millis) -> Result<Option<Obstacle>> {
+/// Whether any live worker would take it: those that report that they are at work here, and those that only lease.
+fn workers(db: Db<'_>, job: &Row, names: &Names, now: Millis) -> Result<Option<Obstacle>> {
+    let reports = super::workers::workers(db, now)?;
+    let active = |worker: &&WorkerReport| worker.state == WorkerState::Active && worker.queues.iter().any(|q| q.name == names.queue);
+    let active: Vec<_> = reports.iter().filter(active).collect();
     let since = now - super::workers::CARRIES_MS;
-    let carried = |kind: Option<&str>| db.any("why.carried", params![job.queue, kind, now, since]);
-    if !carried(Some(kind.as_str()))? {
-        let served = carried(None)? || db.any("why.served", params![job.queue, now])?;
-        return Ok(Some(if served { Obstacle::UnknownKind { kind: kind.clone() } } else { Obstacle::NoWorker }));
+    let silent = |kind: Option<&str>| db.all("why.silent", params![job.queue, kind, now, since], |row| row.get::<_, String>(0));
+    let mut able: Vec<String> = silent(Some(names.kind.as_str()))?;
+    able.extend(active.iter().filter(|worker| worker.kinds.contains(&names.kind)).map(|worker| worker.id.clone()));
+    if able.is_empty() {
+        let served = !active.is_empty() || !silent(None)?.is_empty();
+        return Ok(Some(if served { Obstacle::UnknownKind { kind: names.kind.clone() } } else { Obstacle::NoWorker }));
     }
-    if job.suspect {
-        let by: Vec<[u8; 16]> = db.all("why.suspects", [job.queue], |row| row.get(0))?;
-        if !by.is_empty() && !db.any("why.free", params![job.queue, now, since])? {
-            return Ok(Some(Obstacle::Suspect { by: by.into_iter().map(JobId::from_bytes).collect() }));
-        }
+    if !job.suspect {
+        return Ok(None);
     }
-    Ok(None)
+    let running: Vec<([u8; 16], String)> = db.all("why.suspects", [job.queue], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let taken = able.iter().all(|worker| running.iter().any(|(_, by)| by == worker));
+    let by = running.iter().take(NAMED_MAX).map(|(id, _)| JobId::from_bytes(*id)).collect();
+    Ok(taken.then_some(Obstacle::Suspect { by }))
 }
 
 /// Who starts before it: in its lane, among its tenant's lanes, among the tenants.
@@ -163,7 +173,7 @@ fn turns(db: Db<'_>, job: &Row, names: &Names, standing: &Standing, now: Millis,
     }
     answer.ahead = before + own + others;
     let full = standing.slots > 0 && standing.running >= standing.slots;
-    if own + others > 0 || (full && answer.obstacles.is_empty()) {
+    if answer.obstacles.is_empty() && (own + others > 0 || full) {
         answer.obstacles.push(Obstacle::Turn { behind_ms: (standing.vt - standing.queue_vt).max(0.0) });
     }
     Ok(())

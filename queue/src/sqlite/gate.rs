@@ -29,8 +29,7 @@ pub(super) fn ended(tx: &mut Tx<'_>, job: &Row, verdict: Verdict) -> Result<()> 
     let probed = line.probe == Some(job.id);
     let idle = match verdict {
         Verdict::Bad => names.key.is_empty(),
-        // While failures hold the gate, only its probe opens it.
-        Verdict::Good => line.in_row == 0 || (line.wait_ms > 0 && !probed),
+        Verdict::Good => line.in_row == 0,
         Verdict::Open => !probed,
     };
     if idle {
@@ -92,7 +91,7 @@ fn fail(line: &mut Line, now: Millis, probed: bool) {
     if probed || (line.wait_ms == 0 && line.in_row >= FAILURES_TO_GATE) {
         line.wait_ms = wait_ms;
         let until = Some(now.saturating_add(Millis::try_from(wait_ms).unwrap_or(Millis::MAX)));
-        let reason = Some(format!("{} attempts failed in a row", line.in_row));
+        let reason = Some(format!("{} attempts in a row failed", line.in_row));
         put(line, now, Gate { pause: Pause { until, reason, by: None }, cause: GateCause::Failures });
     }
 }

@@ -5,7 +5,7 @@ use super::{
     db::Db,
     scope::{self, Line, Place},
 };
-use crate::{BrokerError, Gate, LaneView, Scope};
+use crate::{BrokerError, Gate, LaneView, Limits, Scope};
 use longshore_base::Millis;
 use rusqlite::params;
 use std::collections::HashMap;
@@ -65,7 +65,7 @@ pub(super) fn lanes(db: Db<'_>, scope: &Scope, queue: u16, limit: usize, now: Mi
             }
         }
         let own = lines.get(Place::key(queue, &tenant, &key))?;
-        let limits = own.filter(|line| line.ruled).map(|line| line.limits.clone());
+        let limits = own.map(|line| line.limits.clone()).filter(|limits| *limits != Limits::default());
         let failures = own.and_then(Line::failures);
         let (tenant, kind) = (codec::name(&tenant)?, codec::name(&kind)?);
         views.push(LaneView { tenant, kind, key, ready, running, limits, gate, failures, share });

@@ -1,7 +1,7 @@
 //! What people change about a scope: limits, its gate, the queue's cap; and how it stands.
 
 use super::{
-    admit::micros,
+    admit::{micros, span},
     db::Db,
     gate,
     scope::{self, Line, Place, QUEUE, TENANT},
@@ -38,7 +38,7 @@ pub(super) fn rule(
         RuleChange::Auto(auto) => {
             tx.db.exec("around.auto", params![queue, auto.as_ref().map(scope::text).transpose()?])?;
         }
-        RuleChange::Clear | RuleChange::Resume if found.is_none() => {}
+        RuleChange::Resume if found.is_none() => {}
         change => change_line(tx, &place, found, change)?,
     }
     tx.touched.queue(queue);
@@ -63,30 +63,22 @@ fn change_line(tx: &mut Tx<'_>, place: &Place, found: Option<Line>, change: Rule
     };
     match change {
         RuleChange::Limits(limits) => {
-            let same = limits.budget.map(|budget| budget.period) == line.limits.budget.map(|budget| budget.period);
-            let rate = limits.rate != line.limits.rate;
+            let before = line.limits.rate;
             line.limits = limits;
             put(tx, &mut line, true)?;
-            if rate {
-                line.tat = line.limits.rate.map_or(0.0, |rate| rate.clamped(line.tat, micros(tx.now)));
-            }
-            if !same {
-                (line.budget_from, line.used, line.told, line.alert) = (0, 0, 0, 0);
+            if let Some(rate) = line.limits.rate.filter(|rate| Some(*rate) != before) {
+                line.tat = rate.clamped(line.tat, micros(tx.now));
             }
             line.roll(tx.now);
-            // What is not reached any more may be told again.
-            line.told &= line.alert_bits();
-            line.alert = 0;
             line.reached();
         }
-        RuleChange::Clear if line.ruled => {
+        RuleChange::Clear => {
             line.limits = crate::Limits::default();
             put(tx, &mut line, false)?;
-            (line.tat, line.budget_from, line.used, line.told, line.alert) = (0.0, 0, 0, 0, 0);
         }
         RuleChange::Pause(pause) => gate::put(&mut line, tx.now, Gate { pause, cause: GateCause::Person }),
         RuleChange::Resume => open(&mut line),
-        RuleChange::Clear | RuleChange::Scale(_) | RuleChange::Auto(_) => {}
+        RuleChange::Scale(_) | RuleChange::Auto(_) => {}
     }
     settle::look(tx, &mut line)?;
     line.save(tx.db)?;
@@ -128,8 +120,8 @@ pub(super) fn rules(db: Db<'_>, queue: u16, scope: &RuleScope, now: Millis) -> R
 
 fn state(line: &Line, now: Millis) -> ScopeState {
     let budget = line.limits.budget.map(|budget| {
-        let (from, resets_at) = budget.period.around(now);
-        let used = if from <= line.budget_from { line.used } else { 0 };
+        let (span, resets_at) = span(&budget, now);
+        let used = if line.spans(span) { line.used } else { 0 };
         BudgetState { used, resets_at, alert: budget.alerts_at().is_some_and(|at| used >= at) }
     });
     ScopeState {
@@ -151,14 +143,4 @@ fn running(db: Db<'_>, place: &Place) -> Result<u64> {
         _ => db.one("rule.running_key", params![place.queue, place.tenant, place.name], read)?,
     };
     Ok(found.unwrap_or(0))
-}
-
-impl Line {
-    /// Thresholds that are reached now.
-    fn alert_bits(&self) -> u8 {
-        let mut fresh = self.clone();
-        (fresh.told, fresh.alert) = (0, 0);
-        fresh.reached();
-        fresh.alert
-    }
 }

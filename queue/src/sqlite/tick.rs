@@ -108,6 +108,7 @@ fn alerts(tx: &Tx<'_>, queue: u16) -> Result<Vec<BudgetAlert>> {
     let mut alerts = Vec::new();
     for mut line in tx.db.all("rule.alerts", [queue], Line::read)? {
         let Some(budget) = line.limits.budget else { continue };
+        line.roll(tx.now);
         let tenant = codec::name(&line.place.tenant)?;
         for (bit, units, hard) in [(SOFT, budget.alerts_at(), false), (HARD, budget.closes_at(), true)] {
             if let Some(units) = units.filter(|_| line.alert & bit != 0) {

@@ -28,24 +28,15 @@ WHERE l.turn = ?1 AND l.ready > 0 AND l.parked = 0 AND (l.head, l.vt, l.lane) < 
 -- name: head
 SELECT j.cost FROM jobs j WHERE j.lane = ?1 AND j.state = 1 AND j.suspect = 0 ORDER BY j.rank, j.seq LIMIT 1
 
--- Does any live worker carry a kind (NULL: any kind) in this queue?
--- name: carried
-SELECT 1 FROM carried c WHERE c.queue = ?1 AND (?2 IS NULL OR c.kind = ?2)
-  AND (EXISTS (SELECT 1 FROM workers w WHERE w.id = c.worker AND w.until > ?3)
-    OR EXISTS (SELECT 1 FROM leasers l WHERE l.name = c.worker AND l.seen_at > ?4)) LIMIT 1
+-- Workers that carry a kind (NULL: any kind) in this queue, lease, and do not report.
+-- name: silent
+SELECT DISTINCT c.worker FROM carried c JOIN leasers l ON l.queue = c.queue AND l.name = c.worker
+WHERE c.queue = ?1 AND (?2 IS NULL OR c.kind = ?2) AND l.seen_at > ?4
+  AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = c.worker AND w.until > ?3)
 
--- name: served
-SELECT 1 FROM serves WHERE queue = ?1 AND until > ?2 LIMIT 1
-
--- Suspects that run, and live workers of the queue that run none.
+-- Suspects that run, and who runs them.
 -- name: suspects
-SELECT j.id FROM leasers w CROSS JOIN jobs j WHERE w.queue = ?1 AND j.worker = w.worker AND j.suspect = 1 ORDER BY j.seq LIMIT 10
-
--- name: free
-SELECT 1 FROM (SELECT worker AS name FROM serves WHERE queue = ?1 AND until > ?2
-    UNION SELECT name FROM leasers WHERE queue = ?1 AND seen_at > ?3) w
-WHERE NOT EXISTS (SELECT 1 FROM leasers l CROSS JOIN jobs j
-    WHERE l.queue = ?1 AND l.name = w.name AND j.worker = l.worker AND j.suspect = 1) LIMIT 1
+SELECT j.id, w.name FROM leasers w CROSS JOIN jobs j WHERE w.queue = ?1 AND j.worker = w.worker AND j.suspect = 1 ORDER BY j.seq
 
 -- Some of the jobs that hold a scope: NULL is any.
 -- name: holders

@@ -78,7 +78,8 @@ CREATE INDEX lanes_held ON lanes (held, queue, held_vt, lane) WHERE held IS NOT 
 
 -- Scopes that have a rule, a gate or failures: class 0 queue, 1 tenant, 2 kind, 3 (tenant, key), 4 resource (its queue is 0). `rule` and
 -- `gate` are JSON. `tat` is the rate's theoretical arrival time in microseconds. `running` is kept for kinds, keys and resources; queues
--- and turns have their own. `used` are a budget's units since `budget_from`; `alert` and `told`: 1 soft, 2 hard. `wait_ms`: how long
+-- and turns have their own. `used` are a budget's units in the
+-- period `budget_from` (admit.rs); `alert` and `told`: 1 soft, 2 hard. `wait_ms`: how long
 -- failures last closed it. `waits`: lanes or the tenant are parked here; `opens_at`: when to look whether they may run.
 CREATE TABLE scopes (
     scope INTEGER PRIMARY KEY,
