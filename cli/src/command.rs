@@ -36,8 +36,16 @@ pub(crate) enum Command {
     /// See, pause and resume queues
     #[command(subcommand)]
     Queues(commands::queues::Command),
-    /// Cap how many jobs of a queue run at once
+    /// Cap how many jobs of a queue run at once, or let the cap follow the backlog
     Scale(commands::scale::Args),
+    /// List the lanes of a queue: who waits where, and what holds them
+    Lanes(commands::queues::lanes::Args),
+    /// See and set what may run in a queue, for a tenant, a kind or a lane key
+    #[command(subcommand)]
+    Limits(commands::limits::Command),
+    /// See and set outside quotas that tenants and queues share
+    #[command(subcommand)]
+    Resources(commands::resources::Command),
     /// See and tell workers
     #[command(subcommand)]
     Workers(commands::workers::Command),
@@ -74,6 +82,9 @@ impl Command {
             Self::Jobs(command) => commands::jobs::run(command, host).await,
             Self::Queues(command) => commands::queues::run(command, host).await,
             Self::Scale(args) => commands::scale::run(args, host).await,
+            Self::Lanes(args) => commands::queues::lanes::run(args, host).await,
+            Self::Limits(command) => commands::limits::run(command, host).await,
+            Self::Resources(command) => commands::resources::run(command, host).await,
             Self::Workers(command) => commands::workers::run(command, host).await,
             Self::Kinds(command) => commands::kinds::run(command, host).await,
             Self::Keys(command) => commands::keys::run(command, host).await,

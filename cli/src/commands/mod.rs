@@ -4,12 +4,17 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod enqueue;
+pub(crate) mod gate;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod kinds;
+pub(crate) mod limits;
 pub(crate) mod migrate;
 pub(crate) mod queues;
+pub(crate) mod resources;
+pub(crate) mod rule;
 pub(crate) mod scale;
+pub(crate) mod scope;
 pub(crate) mod workers;
 
 use crate::stop::Stop;

@@ -9,6 +9,7 @@ mod logs;
 mod retry;
 mod show;
 mod watch;
+mod why;
 
 use crate::{host::Host, stop::Stop};
 use clap::Subcommand;
@@ -22,6 +23,8 @@ pub(crate) enum Command {
     Show(show::Args),
     /// Tell what happens to a job until it has ended
     Watch(watch::Args),
+    /// Tell why a job is not running, or why it ended, and what to do
+    Why(why::Args),
     /// Print the log lines of a job
     Logs(logs::Args),
     /// Cancel jobs; running ones are asked to stop
@@ -37,6 +40,7 @@ pub(crate) async fn run(command: Command, host: &Host) -> Result<(), Stop> {
         Command::List(args) => list::run(args, host).await,
         Command::Show(args) => show::run(args, host).await,
         Command::Watch(args) => watch::run(args, host).await,
+        Command::Why(args) => why::run(args, host).await,
         Command::Logs(args) => logs::run(args, host).await,
         Command::Cancel(args) => cancel::run(args, host).await,
         Command::Retry(args) => retry::run(args, host).await,

@@ -1,24 +1,26 @@
-//! `queues resume` — start a queue's jobs again.
+//! `queues resume` — start a queue's jobs again, or a part of them, whoever closed it.
 
-use crate::{client::Remote, host::Host, print, stop::Stop};
+use crate::{client::Remote, commands::scope::Scope, host::Host, print, stop::Stop};
 use clap::Args as ClapArgs;
 use serde_json::json;
 
-/// Which queue.
+/// What.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
-    /// The queue's name
-    queue: String,
+    #[command(flatten)]
+    scope: Scope,
     #[command(flatten)]
     remote: Remote,
 }
 
 pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
-    let answer = host.client(&args.remote)?.post(&["v1", "queues", &args.queue, "resume"], json!({})).await?;
+    let path = args.scope.path("resume")?;
+    let path: Vec<_> = path.iter().map(String::as_str).collect();
+    let answer = host.client(&args.remote)?.post(&path, json!({})).await?;
     if host.json {
         print::json(&answer);
     } else {
-        print::line(&format!("{} is open", args.queue));
+        print::line(&format!("{} is open", args.scope.name()));
     }
     Ok(())
 }
