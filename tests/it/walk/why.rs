@@ -42,7 +42,12 @@ impl Walker {
             }
             (told, ours) => return Err(format!("why {id}: broker {told:?}, model {ours:?}")),
         };
-        let (theirs, model) = (shown(&told.obstacles), shown(&ours.obstacles));
+        // Rules may be told of a job that waits, or looked at when it does not wait any more.
+        let told_of = |obstacles: &[Obstacle]| {
+            let own = obstacles.iter().filter(|obstacle| ours.state != State::Waiting || matches!(obstacle, Obstacle::Waiting { .. }));
+            shown(own)
+        };
+        let (theirs, model) = (told_of(&told.obstacles), told_of(&ours.obstacles));
         if told.state != ours.state || theirs != model {
             return Err(format!("why {id}:\n  broker {} {theirs:#?}\n  model  {} {model:#?}", told.state, ours.state));
         }
@@ -76,23 +81,22 @@ impl Walker {
         super::walker::same(told, self.world.retry_now(now, &Scope::All, id))
     }
 
-    /// A Ready job with nothing in its way but others' turns is leased when enough is asked for; unless one of those that were leased with
-    /// it took the last of something, which it then tells.
+    /// A Ready job with nothing in its way but others' turns is leased when enough is asked for; unless one of those that were leased
+    /// before it took the last of something, which it then tells.
     async fn lease_if_free(&mut self, id: JobId, told: &Explanation) -> Result<(), Stop> {
         let is_turn = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Behind { .. } | Obstacle::Turn { .. });
         if told.state != State::Ready || !told.obstacles.iter().all(is_turn) {
             return Ok(());
         }
         let now = self.case.now().await;
-        let (n, every) = (if told.obstacles.is_empty() { 1 } else { ENOUGH }, (1 << KINDS.len()) - 1);
-        self.lease(FRESH, n, every, now).await?;
+        self.lease(FRESH, ENOUGH, (1 << KINDS.len()) - 1, now).await?;
         let state = self.case.state(id).await;
         let expired = state == State::Cancelled;
         if state == State::Running || expired {
             return Ok(());
         }
         let after = self.explained(id).await?;
-        if !told.obstacles.is_empty() && !after.obstacles.iter().all(is_turn) {
+        if !after.obstacles.iter().all(is_turn) {
             return Ok(());
         }
         Err(format!("{id} was told to be free ({:?}), was not leased, and is {state} ({:?})", told.obstacles, after.obstacles))
@@ -112,7 +116,7 @@ fn alike(a: &Obstacle, b: &Obstacle) -> bool {
 }
 
 /// What can be told of obstacles in spite of two clocks, and without whose turn it is: that is a matter of what attempts took.
-fn shown(obstacles: &[Obstacle]) -> Vec<String> {
+fn shown<'a>(obstacles: impl Iterator<Item = &'a Obstacle>) -> Vec<String> {
     let text = |obstacle: &Obstacle| match obstacle {
         Obstacle::NotDue { .. } => "not due".to_owned(),
         Obstacle::Waiting { by, until, .. } => {
@@ -132,7 +136,7 @@ fn shown(obstacles: &[Obstacle]) -> Vec<String> {
         Obstacle::Resource { name, gate, .. } => format!("{name}, closed: {}", gate.is_some()),
         other => format!("{other:?}"),
     };
-    let mut lines: Vec<_> = obstacles.iter().filter(|obstacle| !matches!(obstacle, Obstacle::Turn { .. })).map(text).collect();
+    let mut lines: Vec<_> = obstacles.filter(|obstacle| !matches!(obstacle, Obstacle::Turn { .. })).map(text).collect();
     lines.sort();
     lines
 }
