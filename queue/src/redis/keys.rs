@@ -33,6 +33,16 @@ pub(super) fn kinds(prefix: &str) -> String {
     format!("{prefix}:{{kinds}}")
 }
 
+/// An outside quota's main key, in a slot of its own.
+pub(super) fn resource(prefix: &str, name: &Name) -> String {
+    format!("{prefix}:{{resource/{name}}}:meta")
+}
+
+/// Names of outside quotas.
+pub(super) fn resources(prefix: &str) -> String {
+    format!("{prefix}:{{resources}}")
+}
+
 /// Reports of workers and what they are to be told.
 pub(super) fn workers(prefix: &str) -> String {
     format!("{prefix}:{{workers}}")

@@ -11,7 +11,7 @@ use super::{
 use crate::{ExtendReply, Held, JobId, Lease, LeaseReply, LeaseRequest};
 use longshore_base::Name;
 use redis::Value;
-use std::time::Duration;
+use std::{sync::PoisonError, time::Duration};
 
 /// Leases in one call at most.
 const LEASES_MAX: usize = 500;
@@ -24,7 +24,8 @@ impl RedisBroker {
         self.ears.listen(&self.router, queue.slot, &keys::sibling(&queue.meta, "sig"), &queue.signal).await;
         let mark = queue.signal.mark();
         let n = request.n.clamp(1, LEASES_MAX);
-        let borrows = false;
+        // `1`: what outside quotas did not lend yet may be asked for; then what they lent for this call.
+        let lent = std::sync::Mutex::new("1".to_owned());
         let make = |run_id: &str| {
             let mut command = self.command(Script::Lease, &queue.meta);
             command
@@ -33,7 +34,7 @@ impl RedisBroker {
                 .arg(&request.worker)
                 .arg(request.call)
                 .arg(run_id)
-                .arg(u8::from(borrows));
+                .arg(&*lent.lock().unwrap_or_else(PoisonError::into_inner));
             for kind in request.kinds.iter() {
                 command.arg(kind.as_str());
             }
@@ -43,14 +44,21 @@ impl RedisBroker {
         let next = loop {
             answer = value::list(self.call_as(&queue, Script::Lease, Sending::Per(&make)).await?, "lease")?;
             let next = answer.first().map_or(Ok(-1), |v| value::int(v, "lease"))?;
-            if next != -2 {
-                break next;
+            match next {
+                // What has expired must not start: it is ended first.
+                -2 => _ = self.tick_once(&queue, request.lease).await?,
+                -3 => {
+                    let loans = self.borrow(&queue, &answer[1..]).await?;
+                    *lent.lock().unwrap_or_else(PoisonError::into_inner) = loans;
+                }
+                _ => break next,
             }
-            // What has expired must not start: it is ended first.
-            self.tick_once(&queue, request.lease).await?;
         };
+        if let Some(Value::Array(unused)) = answer.get(5).filter(|v| matches!(v, Value::Array(list) if !list.is_empty())) {
+            self.settle(unused).await;
+        }
         let mut reply = LeaseReply { next_due: u64::try_from(next).ok().map(Duration::from_millis), ..LeaseReply::default() };
-        if let [_, ids, grants, records, known] = answer.as_slice() {
+        if let [_, ids, grants, records, known, ..] = answer.as_slice() {
             let known = value::pairs(known);
             let (ids, grants) = (value::bytes(ids).unwrap_or_default(), value::bytes(grants).unwrap_or_default());
             let Value::Array(records) = records else { return Err(value::strange("lease")) };

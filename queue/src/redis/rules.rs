@@ -95,8 +95,7 @@ fn add(command: &mut Cmd, change: &RuleChange) -> Result<()> {
         RuleChange::Clear => _ = command.arg("clear"),
         RuleChange::Pause(pause) => {
             let until = pause.until.map(|at| at.max(1).to_string()).unwrap_or_default();
-            let said = |text: &Option<String>| bytes::cut(text.as_deref().unwrap_or_default(), SAID_MAX).to_owned();
-            command.arg("pause").arg(until).arg(said(&pause.reason)).arg(said(&pause.by));
+            command.arg("pause").arg(until).arg(said(pause.reason.as_deref())).arg(said(pause.by.as_deref()));
         }
         RuleChange::Resume => _ = command.arg("resume"),
         RuleChange::Scale(cap) => _ = command.arg("scale").arg(cap.map(|n| n.to_string()).unwrap_or_default()),
@@ -106,6 +105,11 @@ fn add(command: &mut Cmd, change: &RuleChange) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A reason or a name, cut to what is kept.
+pub(super) fn said(text: Option<&str>) -> &str {
+    bytes::cut(text.unwrap_or_default(), SAID_MAX)
 }
 
 /// As `include/law.lua` reads a rule, behind its revision.

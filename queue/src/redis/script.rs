@@ -14,7 +14,7 @@ macro_rules! scripts {
 scripts! {
     Open = "open", Enqueue = "enqueue", Lease = "lease", Extend = "extend", Ack = "ack", Save = "save", Note = "note",
     Deliver = "deliver", Cancel = "cancel", Edit = "edit", RetryNow = "retry_now", GiveUp = "give_up", Replay = "replay",
-    Purge = "purge", Get = "get", List = "list", Stats = "stats", Rule = "rule", Rules = "rules", Lanes = "lanes", Explain = "explain", Announce = "announce", Tick = "tick",
+    Purge = "purge", Get = "get", List = "list", Stats = "stats", Rule = "rule", Rules = "rules", Lanes = "lanes", Explain = "explain", Lend = "lend", Slice = "slice", Announce = "announce", Tick = "tick",
     Expired = "expired", Watch = "watch", Home = "home", PutKinds = "put_kinds", Beat = "beat", Workers = "workers",
     Command = "command", Begin = "begin", Finish = "finish",
 }

@@ -15,7 +15,13 @@ impl RedisBroker {
         let Some(queue) = self.existing(name).await? else { return Ok(TickReport::default()) };
         let mut report = TickReport::default();
         for _ in 0..ROUNDS {
-            let (step, outbox) = self.tick_once(&queue, lease).await?;
+            let (step, outbox, unused) = self.tick_once(&queue, lease).await?;
+            for name in &unused {
+                // What cannot be given back now is given back by a later tick.
+                if let Err(error) = self.give_back(&queue, name).await {
+                    tracing::debug!(%error, resource = %name, "unused slots stay lent");
+                }
+            }
             report.promoted += step.promoted;
             report.expired += step.expired;
             report.reaped += step.reaped;
@@ -33,8 +39,8 @@ impl RedisBroker {
         Ok(report)
     }
 
-    /// One script, and whether the outbox has entries.
-    pub(super) async fn tick_once(&self, queue: &Queue, lease: Duration) -> Result<(TickReport, bool)> {
+    /// One script, whether the outbox has entries, and outside quotas of which the queue has more than it uses.
+    pub(super) async fn tick_once(&self, queue: &Queue, lease: Duration) -> Result<(TickReport, bool, Vec<Name>)> {
         let mut command = self.command(Script::Tick, &queue.meta);
         command.arg(record::millis(lease).max(1)).arg(STEP).arg(self.options.random.bits() % 2_147_483_646 + 1);
         let answer = value::list(self.call(queue, Script::Tick, &command).await?, "tick")?;
@@ -44,7 +50,11 @@ impl RedisBroker {
             let tenant = Name::new(value::text(answer.get(at)?)?).ok()?;
             Some(BudgetAlert { tenant, used: count(at + 1)?, units: count(at + 2)?, hard: count(at + 3)? == 1 })
         };
-        let alerts = (8..answer.len()).step_by(4).map(|at| alert(at).ok_or_else(|| value::strange("tick"))).collect::<Result<_>>()?;
+        let unused = number(8) as usize;
+        let name = |v| value::text(v).and_then(|name| Name::new(name).ok()).ok_or_else(|| value::strange("tick"));
+        let names = answer.iter().skip(9).take(unused).map(name).collect::<Result<_>>()?;
+        let alerts =
+            (9 + unused..answer.len()).step_by(4).map(|at| alert(at).ok_or_else(|| value::strange("tick"))).collect::<Result<_>>()?;
         if number(6) == 1 {
             tracing::warn!(queue = %queue.name, "the server's clock went back; leases were shortened, due times were not moved");
         }
@@ -58,7 +68,7 @@ impl RedisBroker {
             held: number(5) == 1,
             delivered: 0,
         };
-        Ok((report, number(7) > 0))
+        Ok((report, number(7) > 0, names))
     }
 
     pub(super) async fn over_retention(&self, name: &Name, keep: Duration, keep_count: u64, limit: usize) -> Result<Vec<Job>> {

@@ -2,10 +2,11 @@
 -- lease: gives a worker jobs that may run now. What is due is promoted first. Tenants take turns of a quantum by virtual
 -- time, and so do a tenant's lanes; commands are per batch, per tenant and per lane, never per job.
 -- KEYS 1 meta · ARGV 1 how many · 2 lease ms · 3 worker · 4 call · 5 the server's run id · 6 `1`: outside quotas
--- may be asked for more · 7.. the worker's kinds
+-- may be asked for more, else what they lent for this call: `name=sequence,…` · 7.. the worker's kinds
 -- Returns next due ms, -1 nothing, -2 expired jobs have to be ended first, -3 an outside quota has to lend more: then by name, points,
--- starts, the server's time and the sequence known · else ids, 14 bytes each · for each a token and its
--- start, 16 bytes · records · pairs of place and mutable part, for those that have one.
+-- starts, slots, points of the largest job, the server's time · else ids, 14 bytes each · for each a token and its
+-- start, 16 bytes · records · pairs of place and mutable part, for those that have one
+-- · what of ARGV 6 was not used: name, sequence, points, starts.
 -- @include base
 -- @include meta
 -- @include clock
@@ -20,6 +21,17 @@
 -- @include unpark
 -- @include unblock
 local RUN, LEASE, HELD, SUSRUN, CALLS, WAITS, EXP = P .. 'run', P .. 'lease', P .. 'held', P .. 'susrun', P .. 'calls', P .. 'waiting', P .. 'exp'
+-- Leases that use a resource of which this queue was never told.
+local function running_with(name)
+  local n, all = 0, call('HVALS', LEASE)
+  for i = 1, #all do
+    local at = band(byte(all[i], 18), 8) > 0 and 60 or 35
+    local lane = sub(all[i], at + 1 + byte(all[i], at))
+    local uses = byte(all[i]) == 0 and string.match(lane, '^[^/]+/[^/]+/([^/]*)')
+    if uses and string.find(',' .. uses .. ',', ',' .. name .. ',', 1, true) then n = n + 1 end
+  end
+  return n
+end
 local REPLY_MAX, IDLE_MS = 4194304, 30000
 local want, lease_ms, worker, number, first_try = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[6] == '1'
 guard({RUN, LEASE, HELD, SUSRUN, CALLS, WAITS, EXP, DUE, LANES, RING, DEBT, PARKED, SUSPECTS, COUNTS, BLOCKED})
@@ -129,34 +141,50 @@ for from = 1, #pick_ids, 128 do
   if more and size > REPLY_MAX then break end
 end
 
--- What depends on a job's cost: budgets and points. Who is refused here is refused for the rest of the call.
-local lacks, lacking, affords = {}, false, nil
-do
-local function refuse_lane(l, s)
-  l.refused = true
-  l.held = s
+-- Outside quotas are asked for what these jobs need beyond what was lent; nothing has been written so far.
+if first_try then
+  local needs, lacking = {}, false
+  for k = 1, kept do
+    for _, s in ipairs(records[k] and pick_lanes[k].scopes or NONE) do
+      if s.lent and s.asks then
+        local need, cost = needs[s.field], cost_of(records[k])
+        if not need then
+          need = {s = s, points = 0, starts = 0, largest = 0}
+          needs[s.field] = need
+        end
+        need.points, need.starts, need.largest = need.points + cost, need.starts + 1, math.max(need.largest, cost)
+      end
+    end
+  end
+  local asks = {-3}
+  for name, need in pairs(needs) do
+    local l, s = need.s.lent, need.s
+    local points, starts = need.points - math.max(0, l.points or 0), need.starts - math.max(0, l.starts or 0)
+    if s.stale or l.points >= 0 and points > 0 or l.starts >= 0 and starts > 0 or l.slots >= 0 and s.running + need.starts > l.slots then
+      lacking = true
+      for _, v in ipairs({name, math.max(0, points), math.max(0, starts), (s.running or running_with(name)) + need.starts, need.largest, now}) do
+        asks[#asks + 1] = type(v) == 'number' and string.format('%.0f', v) or v
+      end
+    end
+  end
+  if lacking then return asks end
 end
+
+-- What depends on a job's cost: budgets and points. Who is refused here is refused for the rest of the call.
+local affords
+do
 affords = function(l, record)
   local t = l.tenant
   if l.refused or t.refused then return false end
   local cost
   for i = 1, #l.scopes do
     local s = l.scopes[i]
-    if s.letter == 'r' and s.lent then
+    local lent = s.lent
+    if lent then
       cost = cost or cost_of(record)
-      local lent = s.lent
-      local n = lacks[s.field]
-      if s.stale or lent.points >= 0 and lent.points < cost or lent.starts == 0 or lent.slots >= 0 and s.running + s.started >= lent.slots then
-        if first_try and (s.stale or lent.opens <= now) then
-          if not n then
-            n = {points = 0, starts = 0, seq = lent.seq or 0}
-            lacks[s.field] = n
-          end
-          n.points, n.starts = n.points + cost, n.starts + 1
-          lacking = true
-        end
-        s.spent = true
-        refuse_lane(l, s)
+      if s.stale or lent.points >= 0 and lent.points < cost or lent.starts >= 0 and lent.starts <= s.started
+        or lent.slots >= 0 and (s.running + s.started >= lent.slots or lent.wanted > now) then
+        s.spent, l.refused, l.held = true, true, s
         return false
       end
     end
@@ -168,7 +196,7 @@ affords = function(l, record)
   end
   for i = 1, #l.scopes do
     local lent = l.scopes[i].lent
-    if lent and lent.points >= 0 then lent.points = lent.points - cost end
+    if lent and lent.points >= 0 then A.consume(lent, 'points', cost) end
   end
   if s and s.used then s.used = s.used + (cost or cost_of(record)) end
   return true
@@ -239,16 +267,14 @@ for k = 1, kept do
     if watch > now then tell(id) end
   end
 end
-if lacking then
-  -- Nothing of this has been written: the quotas are asked first.
-  local asks = {-3}
-  for name, l in pairs(lacks) do
-    for _, v in ipairs({name, l.points, l.starts, string.format('%.0f', now), string.format('%.0f', l.seq)}) do asks[#asks + 1] = v end
-  end
-  return asks
-end
 base = base + n
 count('', READY, -n)
+
+-- What was lent for this call and is not used goes back.
+local unused, returning = {}, {}
+if not first_try then
+  for name, seq_text in string.gmatch(ARGV[6], '([^=,]+)=(%d+)') do returning[#returning + 1] = {s = A.get('r', name), seq = seq_text} end
+end
 
 -- Scopes know what was started; who is held back by one of them is parked there.
 for _, s in pairs(A.scopes) do
@@ -259,6 +285,15 @@ for _, s in pairs(A.scopes) do
   if s.spent then
     local at = s.lent.opens and s.lent.opens > now and s.lent.opens or now + 500
     s.free, s.opens = 0, at
+  end
+end
+for _, r in ipairs(returning) do
+  for _, g in ipairs(r.s.lent.grants) do
+    if g.seq == tonumber(r.seq) then
+      for _, v in ipairs({r.s.field, r.seq, string.format('%.0f', g.points), string.format('%.0f', g.starts)}) do unused[#unused + 1] = v end
+      g.points, g.starts = 0, 0
+      later({'HSET', P .. 'slices', r.s.field, A.packed(r.s.lent)})
+    end
   end
 end
 if n > 0 and q.rule and q.rule.interval > 0 then
@@ -342,6 +377,7 @@ else
   end
   if next_at < math.huge then reply[1] = math.max(0, next_at - now) end
 end
+reply[6] = unused
 plan_counts()
 plan_signals()
 plan_meta()

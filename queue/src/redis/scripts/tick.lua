@@ -2,7 +2,8 @@
 -- tick: moves a queue's time forward by bounded steps. Any number may run; each step is a transaction of its own.
 -- KEYS 1 meta · ARGV 1 lease ms · 2 how many of each at most · 3 a random number
 -- Returns promoted · expired · reaped · timed out · 1 there is more · 1 reaping is held · 1 the clock went back ·
--- entries in the outbox · then for each
+-- entries in the outbox ·
+-- how many parts of outside quotas are not used, and their names · then for each
 -- budget that reached a threshold: tenant · units used · the threshold · 1 if it closes.
 -- @include base
 -- @include meta
@@ -46,6 +47,9 @@ plan_signals()
 plan_meta()
 commit()
 local more = promoted == limit or passed == limit or timed_out == limit or reaped == limit
-local reply = {promoted, expired, reaped, timed_out, more and 1 or 0, held and 1 or 0, back and 1 or 0, call('HLEN', OUTBOX)}
+local reply = {promoted, expired, reaped, timed_out, more and 1 or 0, held and 1 or 0, back and 1 or 0, call('HLEN', OUTBOX), 0}
+local unused = laws.r > 0 and idle_slices() or {}
+reply[9] = #unused
+for i = 1, #unused do reply[#reply + 1] = unused[i] end
 for i = 1, #alerts do reply[#reply + 1] = alerts[i] end
 return reply

@@ -12,7 +12,7 @@ function A.learn(letter, fields)
       fresh[#fresh + 1] = fields[i]
     end
   end
-  if #fresh == 0 or laws[letter] == 0 and (letter ~= 'y' or laws.f == 0) then return end
+  if #fresh == 0 or laws[letter] == 0 and letter ~= 'r' and (letter ~= 'y' or laws.f == 0) then return end
   if letter == 'r' then
     guard({P .. 'slices'})
     local slices = call('HMGET', P .. 'slices', unpack(fresh))
@@ -95,34 +95,62 @@ function A.started(s)
     s.failures = sub(s.failures, 1, 12) .. s.probe
     later({'HSET', P .. 'fails', s.field, s.failures})
   end
-  if s.lent then
+  if s.lent and s.lent.seq then
     local l = s.lent
-    if l.starts >= 0 then l.starts = l.starts - s.started end
-    s.slice = pack('>ddddddd', l.seq, l.slots, l.points, l.starts, l.ends, l.opens, l.wanted)
+    if l.starts >= 0 then A.consume(l, 'starts', s.started) end
+    s.slice = A.packed(l)
     later({'HSET', P .. 'slices', s.field, s.slice})
   end
   s.started = 0
   if s.letter ~= 'q' then A.judge(s) end
 end
--- A part of an outside quota that was lent to this queue: sequence, slots, points, starts (-1: no such rule), until when points and
--- starts may be used, when to ask again, and until when others want it back.
+-- A part of an outside quota that was lent to this queue: sequence, slots (-1: no such rule), 1 if there are points, 1 if there are
+-- starts, until when this holds, when to ask again, until when others want slots back; then for each loan that may still be used its
+-- sequence, points, starts, and until when.
 function A.slice(s, note)
-  local l = {}
-  if s.slice then l.seq, l.slots, l.points, l.starts, l.ends, l.opens, l.wanted = unpick('>ddddddd', s.slice) end
+  local l = {grants = {}}
+  s.stale = true
+  if s.slice then
+    local points, starts
+    l.seq, l.slots, points, starts, l.ends, l.opens, l.wanted = unpick('>ddddddd', s.slice)
+    l.points, l.starts = points - 1, starts - 1
+    for at = 57, #s.slice, 32 do
+      local g = {}
+      g.seq, g.points, g.starts, g.ends = unpick('>dddd', s.slice, at)
+      if g.ends > now then
+        l.grants[#l.grants + 1] = g
+        if l.points >= 0 then l.points = l.points + g.points end
+        if l.starts >= 0 then l.starts = l.starts + g.starts end
+      end
+    end
+    s.stale = l.ends <= now
+    s.running = s.running or tonumber(call('HGET', P .. 'running', s.name) or 0)
+  end
   s.lent = l
   -- Whether more may be asked for.
-  s.asks = not l.seq or l.ends <= now or l.opens <= now
-  if not l.seq or l.ends <= now then
-    s.stale = true
-    return bound(s, 0, now + 500, note, 'resource', 0)
+  s.asks = s.stale or l.opens <= now
+  if s.stale then return bound(s, 0, now + 500, note, 'resource', 0) end
+  local at = l.opens > now and l.opens or now + 500
+  if l.slots >= 0 then bound(s, l.wanted > now and 0 or l.slots - s.running, at) end
+  if l.starts >= 0 then bound(s, l.starts, at) end
+  if l.points >= 0 then bound(s, l.points, at) end
+end
+function A.packed(l)
+  local parts = {pack('>ddddddd', l.seq, l.slots, l.points >= 0 and 1 or 0, l.starts >= 0 and 1 or 0, l.ends, l.opens, l.wanted)}
+  for i = 1, #l.grants do
+    local g = l.grants[i]
+    parts[#parts + 1] = pack('>dddd', g.seq, g.points, g.starts, g.ends)
   end
-  local at = l.opens > now and l.opens or nil
-  if l.slots >= 0 then
-    s.running = s.running or tonumber(call('HGET', P .. 'running', s.name) or 0)
-    bound(s, l.slots - s.running, at, note, 'resource', l.opens)
+  return table.concat(parts)
+end
+-- Takes from the oldest loans.
+function A.consume(l, what, n)
+  l[what] = l[what] - n
+  for i = 1, #l.grants do
+    local g = l.grants[i]
+    local some = math.min(n, g[what])
+    g[what], n = g[what] - some, n - some
   end
-  if l.starts >= 0 then bound(s, l.starts, at, note, 'resource', l.opens) end
-  if l.points >= 0 then bound(s, l.points, at, note, 'resource', l.opens) end
 end
 -- The scopes of a lane beside its tenant, in the order in which they are looked at.
 function A.of(lane)

@@ -136,10 +136,12 @@ end
 plan_ending = function()
   plan_time()
   plan_scopes()
-  for tenant, b in pairs(budgets) do
-    if b and b.changed then
-      LAW.use(tenant, b.rule, b.units, b.from, b.told)
-      if b.rule.closes >= 0 and b.units < b.rule.closes then LAW.free({'t:' .. tenant}) end
+  for _, b in pairs(budgets) do
+    if b.changed and b.rule and b.rule.period == b.code then
+      LAW.use(b.tenant, b.rule, b.units, b.from, b.told)
+      if b.rule.closes >= 0 and b.units < b.rule.closes then LAW.free({'t:' .. b.tenant}) end
+    elseif b.changed then
+      LAW.keep_used(b.tenant, b.code, b.from, b.units, b.told)
     end
   end
   plan_failures()

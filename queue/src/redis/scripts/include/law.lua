@@ -82,18 +82,21 @@ function LAW.period(code)
   local first = from - (day - 1) * 86400000
   return first, first + days * 86400000
 end
--- What is used: period's begin and code, units, which thresholds were told.
+-- What is used, by `tenant/code`: the period's begin, units, which thresholds were told.
 function LAW.used(tenant, code)
   local from, to = LAW.period(code)
-  local s = call('HGET', P .. 'used', tenant)
+  local s = call('HGET', P .. 'used', tenant .. '/' .. code)
   if s then
-    local begin, of, units, told_of = unpick('>dBdB', s)
-    if begin == from and of == code then return units, from, to, told_of end
+    local begin, units, told_of = unpick('>ddB', s)
+    if begin == from then return units, from, to, told_of end
   end
   return 0, from, to, 0
 end
+function LAW.keep_used(tenant, code, from, units, told_of)
+  later({'HSET', P .. 'used', tenant .. '/' .. code, pack('>ddB', from, math.max(0, units), told_of)})
+end
 function LAW.use(tenant, rule, units, from, told_of)
-  later({'HSET', P .. 'used', tenant, pack('>dBdB', from, rule.period, math.max(0, units), told_of)})
+  LAW.keep_used(tenant, rule.period, from, units, told_of)
   local soft, hard = rule.alerts >= 0 and units >= rule.alerts, rule.closes >= 0 and units >= rule.closes
   if soft and band(told_of, 1) == 0 or hard and band(told_of, 2) == 0 then later({'HSET', P .. 'alerts', tenant, 1}) end
 end

@@ -54,16 +54,16 @@ local function settle_budget(g, lease, used, crashed)
   local reserved, noted, from, code = unpick('>dddB', lease, 35)
   if not used then used = noted >= 0 and noted or reserved end
   if crashed then used = math.max(reserved, noted) end
-  local b = budgets[g.tenant]
-  if b == nil then
+  local name = g.tenant .. '/' .. code
+  local b = budgets[name]
+  if not b then
     guard({P .. 'rules:t', P .. 'used', P .. 'alerts'})
     local rule = call('HGET', P .. 'rules:t', g.tenant)
-    rule = rule and LAW.rule(rule)
-    b = rule and rule.period > 0 and {rule = rule} or false
-    if b then b.units, b.from, b.to, b.told = LAW.used(g.tenant, rule.period) end
-    budgets[g.tenant] = b
+    b = {tenant = g.tenant, code = code, rule = rule and LAW.rule(rule)}
+    b.units, b.from, b.to, b.told = LAW.used(g.tenant, code)
+    budgets[name] = b
   end
-  if b and b.rule.period == code and b.from == from then b.units, b.changed = b.units + used - reserved, true end
+  if b.from == from then b.units, b.changed = b.units + used - reserved, true end
 end
 -- How an attempt of a (tenant, key) ended: well, badly, or neither (nil).
 judged = function(g, id, well)

@@ -1,6 +1,6 @@
 -- sweep: what a tick puts in order beside the jobs: leases after the clock went back, keys of time that has passed, and
 -- once a minute the derived counts. Needs leaving, finish, lanes, standing.
-local clamp, sweep, alarm
+local clamp, sweep, alarm, idle_slices
 do
 local CALLS_KEY = P .. 'calls'
 local RECOUNT_MS, SOME, MERGED_MAX = 60000, 2000, 5000
@@ -135,6 +135,16 @@ local function recount()
     if stored[i + 1] == '0' and #stored[i] > 1 then later({'HDEL', COUNTS, stored[i]}) end
   end
 end
+-- Outside quotas of which this queue has more slots than it uses.
+idle_slices = function()
+  guard({P .. 'slices', P .. 'running', P .. 'giving'})
+  local all, names = call('HGETALL', P .. 'slices'), call('HKEYS', P .. 'giving')
+  for i = 1, #all, 2 do
+    local _, slots = unpick('>dd', all[i + 1])
+    if slots > tonumber(call('HGET', P .. 'running', 'r:' .. all[i]) or 0) then names[#names + 1] = all[i] end
+  end
+  return names
+end
 -- Budgets that reached a threshold that was not told in this period.
 alarm = function()
   guard({P .. 'alerts', P .. 'used', P .. 'rules:t'})
@@ -152,7 +162,7 @@ alarm = function()
           for _, v in ipairs({tenant, string.format('%.0f', units), string.format('%.0f', threshold), bit - 1}) do told_now[#told_now + 1] = v end
         end
       end
-      if told_of ~= before then later({'HSET', P .. 'used', tenant, pack('>dBdB', from, rule.period, units, told_of)}) end
+      if told_of ~= before then LAW.keep_used(tenant, rule.period, from, units, told_of) end
     end
   end
   return told_now
