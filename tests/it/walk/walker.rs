@@ -41,6 +41,7 @@ pub(super) struct Walker {
     seen: BTreeMap<JobId, State>,
     /// The scope that was compared last.
     pub(super) looks: u8,
+    purged: bool,
 }
 
 impl Walker {
@@ -61,6 +62,7 @@ impl Walker {
             last_token: 0,
             seen: BTreeMap::new(),
             looks: 0,
+            purged: false,
         }
     }
 
@@ -91,8 +93,9 @@ impl Walker {
                 self.enqueue(job, now).await
             }
             Op::EnqueueAgain(index) => match pick(index, &self.plans) {
-                Some(job) => self.enqueue(job, now).await,
-                None => Ok(()),
+                // How long the id of a job that was purged is remembered is a matter of each broker's own.
+                Some(job) if !self.purged || self.world.record(job.id).is_some() => self.enqueue(job, now).await,
+                _ => Ok(()),
             },
             Op::Lease { worker, n, kinds } => self.lease(*worker, *n, *kinds, now).await,
             Op::Ack(index, end) => match pick(index, &self.held) {
@@ -167,6 +170,7 @@ impl Walker {
                 // Whether an unknown job is gone is a matter of words; nobody may remove what the other keeps.
                 let there = self.world.record(id).is_some();
                 let gone = self.world.purge(&all, id);
+                self.purged |= gone;
                 if there && told != gone { Err(format!("purge: {told}, the model says {gone}")) } else { Ok(()) }
             }
             Op::Edit { stale, priority, due, args: other, .. } => {
@@ -368,9 +372,6 @@ impl Walker {
                 if before.is_some_and(|before| !reachable(before, job.state)) {
                     return Err(format!("{id} went from {before:?} to {}", job.state));
                 }
-            } else {
-                // It was purged; the same call makes it anew.
-                self.seen.remove(id);
             }
             let theirs = theirs.map(|job| shown(&job));
             if theirs != ours {

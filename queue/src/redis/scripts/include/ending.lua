@@ -82,7 +82,7 @@ local function plan_scopes()
   guard({P .. 'running', P .. 'tats', P .. 'rules:t', P .. 'rules:k', P .. 'rules:y', BLOCKED})
   local running = call('HMGET', P .. 'running', unpack(order))
   for i = 1, #order do
-    if running[i] then later({'HINCRBY', P .. 'running', order[i], -math.min(counts[order[i]], tonumber(running[i]))}) end
+    if running[i] then later({'HINCRBY', P .. 'running', order[i], 0 - math.min(counts[order[i]], tonumber(running[i]))}) end
   end
   for name, u in pairs(unstarted) do refund(name, u.letter, u.field, u.n) end
   LAW.free(order)
