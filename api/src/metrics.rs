@@ -8,7 +8,7 @@ use axum::{
 };
 use futures::{StreamExt, stream};
 use longshore_base::Scope;
-use longshore_queue::{Broker, BrokerError, QueueStats, State as JobState};
+use longshore_queue::{Broker, BrokerError, QueueStats, ResourceState, State as JobState};
 use std::{fmt::Write, sync::Arc, time::Duration};
 
 /// How long the broker may take; its part is left out then.
@@ -33,17 +33,21 @@ pub async fn broker_metrics(broker: &dyn Broker) -> String {
     let mut text = String::new();
     metric(&mut text, "longshore_broker_up", "gauge", "Whether the broker answers.", [(String::new(), u64::from(stats.is_ok()))]);
     match stats {
-        Ok(stats) => told(&mut text, &stats),
+        Ok((stats, resources)) => {
+            told(&mut text, &stats);
+            lent(&mut text, &resources);
+        }
         Err(error) => tracing::warn!(%error, "the broker's metrics are left out"),
     }
     text
 }
 
-async fn all_stats(broker: &dyn Broker) -> Result<Vec<QueueStats>, BrokerError> {
+async fn all_stats(broker: &dyn Broker) -> Result<(Vec<QueueStats>, Vec<ResourceState>), BrokerError> {
     let mut names = broker.queues().await?;
     names.sort();
     let asked = stream::iter(names).map(|name| async move { broker.stats(&Scope::All, &name).await }).buffered(AT_ONCE);
-    asked.collect::<Vec<_>>().await.into_iter().collect()
+    let stats = asked.collect::<Vec<_>>().await.into_iter().collect::<Result<_, _>>()?;
+    Ok((stats, broker.resources().await?))
 }
 
 fn told(text: &mut String, stats: &[QueueStats]) {
@@ -59,8 +63,23 @@ fn told(text: &mut String, stats: &[QueueStats]) {
     metric(text, "longshore_queue_workers", "gauge", "Live workers that serve the queue.", workers);
     let paused = stats.iter().map(|s| (queue(s), s.paused.is_some().into()));
     metric(text, "longshore_queue_paused", "gauge", "Whether the queue is paused.", paused);
+    let live = stats.iter().map(|s| (queue(s), s.slots_live));
+    metric(text, "longshore_queue_slots_live", "gauge", "Slots that the live workers announce.", live);
+    let auto = stats.iter().map(|s| (queue(s), s.auto.is_some().into()));
+    metric(text, "longshore_queue_auto", "gauge", "Whether the cap follows the backlog.", auto);
     let lost = stats.iter().map(|s| s.lease_lost).sum();
     metric(text, "longshore_lease_lost_total", "counter", "Late writes that were refused, over all queues.", [(String::new(), lost)]);
+}
+
+/// One line per resource, of which operators make few.
+fn lent(text: &mut String, resources: &[ResourceState]) {
+    let name = |r: &ResourceState| format!("{{resource=\"{}\"}}", r.name);
+    let gated = resources.iter().map(|r| (name(r), r.gate.is_some().into()));
+    metric(text, "longshore_resource_gated", "gauge", "Whether the resource is closed.", gated);
+    let running = resources.iter().map(|r| (name(r), r.running));
+    metric(text, "longshore_resource_running", "gauge", "Leases and lent slots of the resource.", running);
+    let used = resources.iter().map(|r| (name(r), r.points_used));
+    metric(text, "longshore_resource_points_used", "gauge", "Points that are taken in the window, lent ones included.", used);
 }
 
 fn count(stats: &QueueStats, state: JobState) -> u64 {

@@ -1,9 +1,11 @@
 //! The chores on the model broker, and the scheduler on chores that misbehave.
 
-use crate::{Chore, ChoreError, Done, History, HistoryError, Options, Scheduler};
+use crate::{Chore, ChoreError, Done, Follow, History, HistoryError, Options, Scheduler};
 use async_trait::async_trait;
 use longshore_base::{Clock, ManualClock, Name, Scope, SeededRandom, SystemClock};
-use longshore_queue::{Ack, Broker, Due, Job, JobId, LeaseRequest, NewJob, Outcome, State, json, model::ModelBroker};
+use longshore_queue::{
+    Ack, Auto, Broker, Due, Job, JobId, LeaseRequest, NewJob, Outcome, RuleChange, RuleScope, State, json, model::ModelBroker,
+};
 use longshore_store::{Store, StoreOptions};
 use std::{
     future::Future,
@@ -147,6 +149,38 @@ async fn what_left_its_queue_is_found_in_the_store() {
     let job: Job = serde_json::from_str(&text).unwrap();
     assert_eq!((job.id, job.state, job.counters.attempts), (ids[0], State::Completed, 1));
     scheduler.stop().await;
+}
+
+#[tokio::test]
+async fn slots_follow_a_backlog_under_two_schedulers() {
+    let stage = Stage::new();
+    for _ in 0..100 {
+        stage.enqueue(Due::Now).await;
+    }
+    let auto = Auto { min: 1, max: 8, clear_in_ms: 1_000, step: Some(3), cool_down_ms: Some(10_000) };
+    let set = async |change| drop(stage.broker.rule(&stage.queue, &RuleScope::Queue, change, None).await.unwrap());
+    let slots = async || stage.broker.stats(&Scope::All, &stage.queue).await.unwrap().slots;
+    let chores = [(); 2].map(|()| Follow::new(stage.broker.clone(), Arc::new(stage.time.clone())));
+    let round = async || {
+        for chore in &chores {
+            assert_eq!(chore.run(&stage.queue).await.unwrap(), Done::Idle);
+        }
+        stage.time.advance(Duration::from_secs(2));
+        slots().await
+    };
+    assert_eq!(round().await, None, "nobody asked for it");
+    set(RuleChange::Auto(Some(auto))).await;
+    let grown = [round().await, round().await, round().await, round().await];
+    assert_eq!(grown, [3, 6, 8, 8].map(Some), "one step in a round, up to the bound");
+    let jobs = stage.broker.list(&Scope::All, &longshore_queue::Filter::default(), 1_000, None).await.unwrap().items;
+    let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+    stage.broker.cancel(&Scope::All, &ids).await.unwrap();
+    assert_eq!(round().await, Some(8), "it cools down");
+    stage.time.advance(Duration::from_secs(10));
+    assert_eq!([round().await, round().await], [5, 5].map(Some), "and down, a step at a time");
+    set(RuleChange::Auto(None)).await;
+    stage.time.advance(Duration::from_secs(60));
+    assert_eq!(round().await, Some(5), "it stands when nobody asks any more");
 }
 
 #[derive(Debug, Default)]

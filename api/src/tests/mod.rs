@@ -6,6 +6,7 @@ mod harness;
 mod idempotency;
 mod inputs;
 mod jobs;
+mod lanes;
 mod limits;
 mod matrix;
 mod openapi;

@@ -161,8 +161,13 @@ async fn keys_are_made_told_once_and_listed(api: Harness) {
 
 async fn metrics_tell_the_queues(api: Harness) {
     api.echo(&api.operator, json!({ "queue": "q" })).await;
+    api.call(&api.operator, "PUT", "/v1/resources/ads", json!({ "max_running": 1 })).await.expect(200);
+    api.post(&api.operator, "/v1/resources/ads/pause", Value::Null).await.expect(200);
     let text = api.get(&api.operator, "/metrics").await.expect(200).text;
     for line in [
+        "longshore_resource_gated{resource=\"ads\"} 1",
+        "longshore_resource_running{resource=\"ads\"} 0",
+        "longshore_queue_auto{queue=\"q\"} 0",
         "longshore_broker_up 1",
         "longshore_queue_jobs{queue=\"q\",state=\"ready\"} 1",
         "longshore_lease_lost_total 0",
