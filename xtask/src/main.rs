@@ -17,7 +17,7 @@ cargo xtask COMMAND
   test [--fast] [-- FILTER]              every check and every test; installs what it needs on Debian as root
   tidy                                   the house rules of docs/ARCHITECTURE.md that a machine can check
   gen [--check]                          write docs/lifecycle.md, docs/kinds.md, docs/errors/, docs/openapi.json, docs/configuration.md
-  bench [FLAGS]                          drain, pickup and memory on a release build; see docs/benchmarks.md
+  bench [lanes] [FLAGS]                  drain, pickup and memory (or what fairness costs) on a release build; see docs/benchmarks.md
 ";
 
 fn main() -> ExitCode {

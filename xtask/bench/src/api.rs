@@ -50,13 +50,42 @@ impl Api {
 
     /// Enqueues `jobs` no-op jobs of about 130 bytes of args for 16 tenants.
     pub(crate) async fn enqueue(&self, queue: &str, jobs: u64) -> Result<(), String> {
-        let batches = stream::iter((0..jobs).step_by(BATCH as usize)).map(|from| async move {
-            let batch: Vec<Value> = (from..jobs.min(from + BATCH)).map(|n| job(queue, n)).collect();
+        let jobs: Vec<Value> = (0..jobs).map(job).collect();
+        self.put(queue, &jobs).await
+    }
+
+    /// Enqueues these jobs to the queue.
+    pub(crate) async fn put(&self, queue: &str, jobs: &[Value]) -> Result<(), String> {
+        let batches = stream::iter(jobs.chunks(BATCH as usize)).map(|batch| async move {
+            let named = |job: &Value| {
+                let mut job = job.clone();
+                job["queue"] = queue.into();
+                job
+            };
+            let batch: Vec<Value> = batch.iter().map(named).collect();
             let answer = self.call(Method::POST, "/v1/jobs/batch", Some(&json!({ "jobs": batch }))).await?;
             let refused = answer["results"].as_array().into_iter().flatten().find(|result| !result["error"].is_null());
             refused.map_or(Ok(()), |refused| Err(format!("a job was refused: {refused}")))
         });
         batches.buffer_unordered(CALLERS).try_collect().await
+    }
+
+    /// Makes these calls, a few at once.
+    pub(crate) async fn each(&self, calls: &[(Method, String, Value)]) -> Result<(), String> {
+        let calls =
+            stream::iter(calls).map(|(method, path, body)| async move { self.call(method.clone(), path, Some(body)).await.map(drop) });
+        calls.buffer_unordered(CALLERS).try_collect().await
+    }
+
+    /// Every job that a filter finds.
+    pub(crate) async fn list(&self, filter: &str) -> Result<Vec<Value>, String> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let mut page = self.call(Method::GET, &format!("/v1/jobs?{filter}&limit=1000{cursor}"), None).await?;
+            all.extend(page["items"].as_array_mut().map(std::mem::take).unwrap_or_default());
+            let Some(next) = page["cursor"].as_str() else { return Ok(all) };
+            cursor = format!("&cursor={next}");
+        }
     }
 
     /// Waits until so many jobs of the queue are completed, at most five minutes.
@@ -96,9 +125,9 @@ pub(crate) const fn payload() -> &'static str {
     "demo.echo with 130 bytes of args, 16 tenants"
 }
 
-fn job(queue: &str, n: u64) -> Value {
+fn job(n: u64) -> Value {
     let args = json!({ "account": format!("account-{:06}", n % 1000), "number": 1_000_000 + n, "text": "x".repeat(78) });
-    json!({ "kind": "demo.echo", "queue": queue, "tenant": format!("tenant-{}", n % TENANTS), "args": args })
+    json!({ "kind": "demo.echo", "tenant": format!("tenant-{}", n % TENANTS), "args": args })
 }
 
 #[cfg(test)]
@@ -106,7 +135,7 @@ mod tests {
     #[test]
     fn args_are_as_long_as_told() {
         for n in [0, 999, 49_999] {
-            let bytes = super::job("q", n)["args"].to_string().len();
+            let bytes = super::job(n)["args"].to_string().len();
             assert!((125..=135).contains(&bytes), "{bytes}");
         }
     }

@@ -13,6 +13,8 @@ pub(crate) struct Plan {
     pub(crate) jobs: u64,
     /// Single jobs, one every 20 ms.
     pub(crate) pickups: u64,
+    /// Of each worker process.
+    pub(crate) concurrency: usize,
 }
 
 /// The figures of one broker.
@@ -22,6 +24,8 @@ pub(crate) struct Figures {
     pub(crate) fsync: String,
     pub(crate) durability: String,
     pub(crate) worker_processes: u32,
+    /// Of each of them.
+    pub(crate) concurrency: usize,
     pub(crate) jobs: u64,
     pub(crate) enqueue_per_s: f64,
     pub(crate) drain_per_s: f64,
@@ -49,7 +53,9 @@ pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
     let mut place = Place::new()?;
     let redis = if name == "redis" { Some(place.start_redis().await?) } else { None };
     let broker = redis.as_deref();
-    let ready = place.start(if broker.is_some() { "api" } else { "up" }, broker)?;
+    let at_once = plan.concurrency.to_string();
+    let flags = ["--concurrency", &at_once];
+    let ready = if broker.is_some() { place.start("api", broker, &[])? } else { place.start("up", None, &flags)? };
     let api = Api::new(&ready)?;
 
     // The first job makes the queue, its kinds and its scripts; it is not counted.
@@ -63,9 +69,7 @@ pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
     let after = used(&place)?;
 
     if broker.is_some() {
-        for role in ["scheduler", "worker", "worker"] {
-            place.start(role, broker)?;
-        }
+        fleet(&mut place, broker, &flags)?;
     }
     api.workers(if broker.is_some() { 2 } else { 1 }).await?;
     let cpu = |place: &Place| broker.map(|_| cpu_seconds(place)).transpose();
@@ -88,6 +92,7 @@ pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
         broker: name.into(),
         fsync: if broker.is_some() { "appendfsync everysec" } else { "synchronous=FULL on enqueue and ack" }.into(),
         durability,
+        concurrency: plan.concurrency,
         worker_processes: if broker.is_some() { 2 } else { 1 },
         jobs: plan.jobs,
         enqueue_per_s,
@@ -100,10 +105,34 @@ pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
     })
 }
 
+/// Everything that drains: an API, and on Redis a scheduler and two workers apart from it; the workers have reported.
+pub(crate) async fn deployment(place: &mut Place, name: &str, concurrency: usize) -> Result<Api, String> {
+    let redis = if name == "redis" { Some(place.start_redis().await?) } else { None };
+    let (broker, at_once) = (redis.as_deref(), concurrency.to_string());
+    let flags = ["--concurrency", &at_once];
+    let api = Api::new(&if broker.is_some() { place.start("api", broker, &[])? } else { place.start("up", None, &flags)? })?;
+    if broker.is_some() {
+        fleet(place, broker, &flags)?;
+    }
+    api.workers(if broker.is_some() { 2 } else { 1 }).await?;
+    Ok(api)
+}
+
+fn fleet(place: &mut Place, broker: Option<&str>, flags: &[&str]) -> Result<(), String> {
+    place.start("scheduler", broker, &[])?;
+    for _ in 0..2 {
+        place.start("worker", broker, flags)?;
+    }
+    Ok(())
+}
+
 /// One job every 20 ms onto idle workers; when its handler began is its output. Answers the durability class that was told, too.
 async fn pickup(api: &Api, count: u64) -> Result<(String, Quantiles, Quantiles), String> {
     let mut every = tokio::time::interval(Duration::from_millis(20));
     let (mut sent, mut durability) = (Vec::new(), String::new());
+    // The first job makes the queue, which workers have to find; it is not counted.
+    api.put("pickup", &[json!({ "kind": "bench.mark", "args": {} })]).await?;
+    api.completed("pickup", 1).await?;
     for _ in 0..count {
         every.tick().await;
         let called = now_us();
@@ -111,7 +140,7 @@ async fn pickup(api: &Api, count: u64) -> Result<(String, Quantiles, Quantiles),
         durability = answer["durability"].as_str().unwrap_or_default().to_owned();
         sent.push((answer["id"].as_str().unwrap_or_default().to_owned(), called, now_us()));
     }
-    api.completed("pickup", count).await?;
+    api.completed("pickup", count + 1).await?;
     let (mut from_ack, mut from_call) = (Vec::new(), Vec::new());
     for (id, called, acknowledged) in sent {
         let job = api.call(Method::GET, &format!("/v1/jobs/{id}"), None).await?;
@@ -126,7 +155,7 @@ fn cpu_seconds(place: &Place) -> Result<f64, String> {
     Ok(place.redis_info("cpu", "used_cpu_user")? + place.redis_info("cpu", "used_cpu_sys")?)
 }
 
-fn rate(jobs: u64, began_us: u64) -> f64 {
+pub(crate) fn rate(jobs: u64, began_us: u64) -> f64 {
     jobs as f64 / (now_us().saturating_sub(began_us).max(1) as f64 / 1e6)
 }
 

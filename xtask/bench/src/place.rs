@@ -87,12 +87,13 @@ impl Place {
     }
 
     /// Starts a role of Longshore on this place's data; answers its ready line where the role prints one.
-    pub(crate) fn start(&mut self, role: &str, broker: Option<&str>) -> Result<Value, String> {
+    pub(crate) fn start(&mut self, role: &str, broker: Option<&str>, flags: &[&str]) -> Result<Value, String> {
         let binary = std::env::current_exe().map_err(|error| error.to_string())?;
         let data = self.folder.path().join("data").to_string_lossy().into_owned();
         let listen = format!("127.0.0.1:{}", free_port()?);
         let serves = role == "up" || role == "api";
         let mut args = vec![role, "--data", &data];
+        args.extend(flags);
         args.extend(broker.iter().flat_map(|broker| ["--broker", *broker]));
         if serves {
             args.extend(["--listen", &listen, "--json"]);

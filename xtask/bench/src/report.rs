@@ -1,17 +1,17 @@
 //! The figures as a table for people and as JSON for programs, with what they depend on.
 
-use crate::{api, measure::Figures};
+use crate::{api, lanes, measure::Figures};
 use serde::Serialize;
 use std::{fmt::Write, process::Command};
 
 /// Figures, and where they come from.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct Report<F> {
     commit: String,
     build: &'static str,
     machine: Machine,
     payload: &'static str,
-    results: Vec<Figures>,
+    results: Vec<F>,
 }
 
 #[derive(Debug, Serialize)]
@@ -25,8 +25,8 @@ struct Machine {
     redis: String,
 }
 
-impl Report {
-    pub(crate) fn new(results: Vec<Figures>) -> Self {
+impl<F: Serialize> Report<F> {
+    pub(crate) fn new(results: Vec<F>) -> Self {
         let changed = if says("git", &["status", "--porcelain"]).is_empty() { "" } else { " with changes" };
         Self {
             commit: format!("{}{changed}", says("git", &["rev-parse", "--short=12", "HEAD"])),
@@ -37,6 +37,29 @@ impl Report {
         }
     }
 
+    pub(crate) fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"))
+    }
+
+    /// What the figures depend on.
+    fn foot(&self) -> String {
+        let machine = &self.machine;
+        format!(
+            "\n{} build of {} · {} · {} × {}, {} MB · Linux {} · {} · load {}\n",
+            self.build,
+            self.commit,
+            self.payload,
+            machine.cores,
+            machine.cpu,
+            machine.memory_mb,
+            machine.kernel,
+            machine.redis,
+            machine.load
+        )
+    }
+}
+
+impl Report<Figures> {
     pub(crate) fn table(&self) -> String {
         let mut table = String::from("| | ");
         let mut row = |name: &str, cell: &dyn Fn(&Figures) -> String| {
@@ -48,6 +71,7 @@ impl Report {
         row("| fsync | ", &|of| of.fsync.clone());
         row("| durability class | ", &|of| of.durability.clone());
         row("| worker processes | ", &|of| of.worker_processes.to_string());
+        row("| concurrency of each | ", &|of| of.concurrency.to_string());
         row("| jobs | ", &|of| of.jobs.to_string());
         row("| enqueue, jobs/s | ", &|of| format!("{:.0}", of.enqueue_per_s));
         row("| drain, jobs/s | ", &|of| format!("{:.0}", of.drain_per_s));
@@ -58,26 +82,29 @@ impl Report {
             format!("{:.2} / {:.2} / {:.2}", of.pickup_ms.p50, of.pickup_ms.p99, of.pickup_ms.max)
         });
         row("| from call to start p50 / p99, ms | ", &|of| format!("{:.2} / {:.2}", of.call_to_start_ms.p50, of.call_to_start_ms.p99));
-        let machine = &self.machine;
-        let _ = writeln!(
-            table,
-            "\n{} build of {} · {} · {} × {}, {} MB · Linux {} · {} · load {}",
-            self.build,
-            self.commit,
-            self.payload,
-            machine.cores,
-            machine.cpu,
-            machine.memory_mb,
-            machine.kernel,
-            machine.redis,
-            machine.load
-        );
-        table
+        table + &self.foot()
     }
+}
 
-    pub(crate) fn json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"))
+impl Report<lanes::Figures> {
+    pub(crate) fn lanes(&self) -> String {
+        let mut table = String::from("| jobs/s, median of pairs | with | without | with / without |\n|---|---|---|---|\n");
+        for of in &self.results {
+            for (what, pairs) in [("fairness and limits", &of.rules), ("2,000 lanes, 1,900 gated / 100 lanes", &of.gated)] {
+                let (with, without, ratio) = (median(&pairs.with_per_s), median(&pairs.without_per_s), pairs.ratio_median);
+                let _ = writeln!(table, "| {}, {what} | {with:.0} | {without:.0} | {ratio:.3} |", of.broker);
+            }
+        }
+        let of = self.results.iter().map(|of| format!("{}: {} jobs a drain, concurrency {}", of.broker, of.jobs, of.concurrency));
+        let _ = writeln!(table, "\n{}", of.collect::<Vec<_>>().join(" · "));
+        table + &self.foot()
     }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
 impl Machine {
