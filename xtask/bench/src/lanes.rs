@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+pub(crate) const PAYLOAD: &str = "bench.lane, which returns at once";
 const TENANTS: u64 = 16;
 /// Accounts in all, and those that are not gated.
 const ACCOUNTS: u64 = 2_000;

@@ -103,7 +103,7 @@ fn run(options: &Options) -> Result<(), String> {
             let plan = lanes::Plan { jobs: options.jobs.unwrap_or(10_000), pairs: options.pairs.unwrap_or(PAIRS), concurrency };
             results.push(runtime.block_on(lanes::all(name, &plan))?);
         }
-        let report = report::Report::new(results);
+        let report = report::Report::new(lanes::PAYLOAD, results);
         print!("{}", report.lanes());
         return tell(options, &report.json());
     }
@@ -114,7 +114,7 @@ fn run(options: &Options) -> Result<(), String> {
         eprintln!("bench: {name}, {} jobs", plan.jobs);
         results.push(runtime.block_on(measure::all(name, &plan))?);
     }
-    let report = report::Report::new(results);
+    let report = report::Report::new(api::payload(), results);
     print!("{}", report.table());
     tell(options, &report.json())
 }
