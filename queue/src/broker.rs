@@ -28,7 +28,8 @@ pub trait Broker: Send + Sync + Debug + 'static {
 
     /// Leases what may run now, after promoting what is due. Tenants share the slots' time by weight; inside a tenant lanes by (priority of
     /// the head, virtual time), inside a lane priority, then order of enqueue. What a rule holds back is passed over: a whole lane, as its head
-    /// goes first; only suspects are passed over one by one.
+    /// goes first; only suspects are passed over one by one, and may start after
+    /// others of their lane.
     async fn lease(&self, request: &LeaseRequest) -> Result<LeaseReply>;
 
     /// Lengthens the leases in `held` to now + `lease`. Leases of this worker in this queue that were granted by a call up to

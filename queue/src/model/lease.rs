@@ -74,10 +74,15 @@ impl World {
         LeaseReply { leases, next_due }
     }
 
-    /// Whether `id` may be leased now by this worker: it is the head of its lane, and no rule holds it back.
+    /// Whether `id` may be leased now by this worker: it is the head of its lane, and no rule holds it back. A broker that keeps suspects
+    /// apart may start the others of their lane before them.
     #[must_use]
     pub fn may_lease(&self, now: Millis, request: &LeaseRequest, id: JobId) -> bool {
-        self.heads_now(now, request).values().any(|head| *head == id)
+        let Some(record) = self.record(id) else { return false };
+        let before = |r: &&super::Record| r.job.state == State::Ready && r.order() < record.order() && r.lane() == record.lane();
+        let heads = self.heads_now(now, request);
+        let open = heads.contains_key(&record.lane()) && record.job.state == State::Ready && !record.is_suspect();
+        heads.values().any(|head| *head == id) || open && self.records(&request.queue).filter(before).all(super::Record::is_suspect)
     }
 
     /// What may be leased next by this worker, one of each lane.
