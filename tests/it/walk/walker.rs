@@ -86,6 +86,10 @@ impl Walker {
     }
 
     async fn act(&mut self, op: &Op, now: Millis) -> Result<(), Stop> {
+        if matches!(op, Op::Edit { .. }) {
+            // An edit may promote what is due, or leave it to the next lease.
+            self.tick().await;
+        }
         match op {
             Op::Enqueue(plan) => {
                 let job = self.job(plan, now);
