@@ -55,5 +55,5 @@ fn walk_on_sqlite() {
 
 #[test]
 fn walk_on_redis() {
-    walk("walk_on_redis", 200, fresh_redis());
+    walk("walk_on_redis", 150, fresh_redis());
 }
