@@ -52,7 +52,7 @@ impl RedisBroker {
             let key = keys::resources(&self.options.prefix);
             self.router.call(keys::slot(&key), redis::cmd("HDEL").arg(&key).arg(name.as_str()), None).await?;
         }
-        Ok(state)
+        Ok(*state)
     }
 
     pub(super) async fn all_resources(&self) -> Result<Vec<ResourceState>> {
@@ -65,7 +65,7 @@ impl RedisBroker {
             let (key, mut command) = self.lend(&name);
             command.arg("look");
             if let Shown::Is(state, _) = shown(&name, self.call_key(Script::Lend, &key, &command).await?)? {
-                all.push(state);
+                all.push(*state);
             }
         }
         Ok(all)
@@ -215,7 +215,7 @@ enum Shown {
     Missing,
     Other(i64),
     /// With the queues that were told something of it.
-    Is(ResourceState, Vec<Name>),
+    Is(Box<ResourceState>, Vec<Name>),
 }
 
 fn shown(name: &Name, answer: Value) -> Result<Shown> {
@@ -244,7 +244,7 @@ fn shown(name: &Name, answer: Value) -> Result<Shown> {
     queues.sort();
     let state =
         ResourceState { name: name.clone(), quota, revision: count(0), gate, points_used: count(4), running: count(5), learned, queues };
-    Ok(Shown::Is(state, told))
+    Ok(Shown::Is(Box::new(state), told))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers far below 2^53, not below zero")]
