@@ -120,32 +120,36 @@ local function try_lane(t, name, score)
   end
   return l
 end
+-- Reads on in a tenant's lanes; `frontier` is the score of the last one that was read.
+local function read_lanes(t)
+  local some = call('ZRANGE', t.key, t.read_to, t.read_to + t.page - 1, 'WITHSCORES')
+  t.read_to = t.read_to + #some / 2
+  t.frontier = tonumber(some[#some] or 0)
+  if t.read_to >= t.total or #some == 0 then t.all = true end
+  if laws.y + laws.f > 0 and #some > 0 then
+    local keys = {}
+    for i = 1, #some, 2 do keys[(i + 1) / 2] = t.name .. '/' .. string.match(some[i], '^[^/]+/[^/]+/[^/]*/(.*)$') end
+    A.learn('y', keys)
+  end
+  for i = 1, #some, 2 do t.lanes[#t.lanes + 1] = try_lane(t, some[i], tonumber(some[i + 1])) end
+  if looks > LOOKS_MAX and not t.all then t.all, more = true, true end
+end
 -- The lanes of a tenant that this worker may take from.
-local function lanes_of(t, only)
+local function lanes_of(t, only, room)
   t.lanes = {}
   if only ~= '*' then
-    t.single = true
+    t.single, t.all = true, true
     t.only = try_lane(t, only, 0)
     t.lanes[1] = t.only
     return
   end
-  t.key = P .. 't:' .. t.name
+  t.key, t.read_to, t.frontier, t.page = P .. 't:' .. t.name, 0, 0, math.min(64, math.ceil(room / QUANTUM) + 4)
   guard({t.key})
   t.total, t.dropped = call('ZCARD', t.key), 0
-  for from = 0, t.total - 1, 64 do
-    local some = call('ZRANGE', t.key, from, from + 63, 'WITHSCORES')
-    if laws.y + laws.f > 0 then
-      local keys = {}
-      for i = 1, #some, 2 do keys[(i + 1) / 2] = t.name .. '/' .. string.match(some[i], '^[^/]+/[^/]+/[^/]*/(.*)$') end
-      A.learn('y', keys)
-    end
-    for i = 1, #some, 2 do t.lanes[#t.lanes + 1] = try_lane(t, some[i], tonumber(some[i + 1])) end
-    if #t.lanes > 0 or looks > LOOKS_MAX then
-      if from + 64 < t.total then more = true end
-      return
-    end
+  if t.total == 0 then
+    t.all = true
+    drop_tenant(t)
   end
-  if t.total == 0 then drop_tenant(t) end
 end
 -- Reads on in a lane until `n` jobs lie ready, or it has no more.
 local function fill(l, n)
@@ -166,21 +170,28 @@ local function fill(l, n)
     if #some < 2 * size then l.short = true end
   end
 end
+-- The lane that is next, reading on while one that was not read may be before it.
 local function best(t)
   if t.only then return t.lanes[1], 1 end
-  local l, at = t.lanes[1], 1
-  for i = 2, #t.lanes do
-    local o = t.lanes[i]
-    if o.class < l.class or o.class == l.class and o.vt < l.vt then l, at = o, i end
+  while true do
+    local l, at = t.lanes[1], 1
+    for i = 2, #t.lanes do
+      local o = t.lanes[i]
+      if o.class < l.class or o.class == l.class and o.vt < l.vt then l, at = o, i end
+    end
+    if t.all or l and l.class + l.vt <= t.frontier then return l, at end
+    read_lanes(t)
   end
-  return l, at
 end
 -- Takes up to `q` jobs of a tenant; `guess` is how many it may come to in the whole call.
 local function take(t, q, guess)
   local taken = 0
   while taken < q do
     local l, at = best(t)
-    if not l then break end
+    if not l then
+      t.done = true
+      break
+    end
     local n, held = t.single and q - taken or math.min(QUANTUM, q - taken), nil
     for i = 1, #l.scopes do
       local s = l.scopes[i]
@@ -250,8 +261,8 @@ local function widen(room)
     elseif t.room <= 0 then
       park_tenant(t)
     else
-      lanes_of(t, only[i])
-      if #t.lanes > 0 then seat(t) end
+      t.stands = only[i]
+      seat(t)
     end
     if looks > LOOKS_MAX then
       -- The others are for the next call.
@@ -270,12 +281,14 @@ pick = function(room)
       t.known = true
       tenants[#tenants + 1] = t
     end
+    if not t.lanes then lanes_of(t, t.stands, math.min(wanted, t.room)) end
     -- Nobody else is left: no turns are needed.
     local alone = #pool == 0 and ring_seen
     local q = math.min(alone and wanted or math.min(QUANTUM, wanted), t.room)
     local n = take(t, q, math.min(t.room, alone and wanted or math.ceil(wanted / (#pool + 1))))
     wanted, t.room = wanted - n, t.room - n
-    if t.room > 0 and #t.lanes > 0 then seat(t) end
+    if t.room > 0 and not t.done and not (t.single and #t.lanes == 0) then seat(t) end
+    if looks > LOOKS_MAX then ring_seen, more = true, true end
   end
 end
 end
