@@ -9,7 +9,7 @@ use super::{
 use crate::{BrokerError, FAILURES_TO_GATE, GATE_FIRST_MS, GATE_LONGEST_MS, Gate, GateCause, Pause};
 use longshore_base::Millis;
 use rusqlite::params;
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 type Result<T> = std::result::Result<T, BrokerError>;
 
@@ -117,6 +117,24 @@ pub(super) fn count(tx: &Tx<'_>, place: &Place) -> Result<i64> {
         scope::RESOURCE => tx.db.must("rule.running_resource", [&place.name], |row| row.get(0)),
         _ => Ok(0),
     }
+}
+
+/// Leases of every kind and key of a queue, or of every resource (0), counted in one go.
+pub(super) fn counts(tx: &Tx<'_>, queue: u16) -> Result<HashMap<Place, u64>> {
+    type Found = (u16, String, String, String, String, u64);
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?));
+    let lanes: Vec<Found> = tx.db.all("rule.running", [(queue > 0).then_some(queue)], read)?;
+    let mut counts = HashMap::new();
+    for (home, tenant, kind, key, resources, n) in lanes {
+        let mut places = vec![Place::kind(home, &kind), Place::key(home, &tenant, &key)];
+        if queue == 0 {
+            places = resources.split(',').filter(|name| !name.is_empty()).map(Place::resource).collect();
+        }
+        for place in places {
+            *counts.entry(place).or_insert(0) += n;
+        }
+    }
+    Ok(counts)
 }
 
 /// A row that says nothing any more goes, and with the last of its class the queue's flag. Counts what runs by its own eyes, so that a

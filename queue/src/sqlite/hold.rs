@@ -138,16 +138,40 @@ impl Scopes {
             line.waits = false;
             return tx.db.exec("park.unpark_tenant", params![line.place.queue, line.place.tenant]);
         }
-        let held: Vec<(i64, i64)> =
-            tx.db.all("park.held", params![line.scope, self.queue, kinds, room], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        for (lane, turn) in &held {
-            tx.db.exec("park.unpark_lane", [lane])?;
-            tx.opened(*turn, 1);
+        let scope = line.scope;
+        let turns = self.held_turns(tx, scope)?;
+        let share = room.div_ceil(turns.len().max(1));
+        let mut back = 0;
+        for turn in turns {
+            let next = params![scope, self.queue, turn, kinds, share.min(room - back)];
+            let lanes: Vec<i64> = tx.db.all("park.held", next, |row| row.get(0))?;
+            for lane in &lanes {
+                tx.db.exec("park.unpark_lane", [lane])?;
+                tx.opened(turn, 1);
+            }
+            back += lanes.len();
+            if back >= room {
+                return Ok(back);
+            }
         }
-        if held.len() < room {
-            line.waits = tx.db.any("park.any_held", [line.scope])?;
+        if back == 0
+            && let Some(line) = self.lines.get_mut(at)
+        {
+            line.waits = tx.db.any("park.any_held", [scope])?;
         }
-        Ok(held.len())
+        Ok(back)
+    }
+
+    /// Tenants of this queue that have lanes under a scope, by virtual time.
+    fn held_turns(&self, tx: &Tx<'_>, scope: i64) -> Result<Vec<i64>> {
+        let (mut turns, mut last) = (Vec::<(i64, f64)>::new(), i64::MIN);
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        while let Some((turn, vt)) = tx.db.one("park.held_turn", params![scope, self.queue, last], read)? {
+            turns.push((turn, vt));
+            last = turn;
+        }
+        turns.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+        Ok(turns.into_iter().map(|(turn, _)| turn).collect())
     }
 
     /// Writes what this call changed, and when each scope is to be looked at again.

@@ -152,7 +152,7 @@ impl Picker<'_> {
         if class == TENANT {
             tx.db.exec("park.turn", [turn.turn])?;
         } else if let Some(lane) = lane {
-            tx.db.exec("park.lane", params![lane.lane, scope, turn.vt])?;
+            tx.db.exec("park.lane", params![lane.lane, scope, lane.vt])?;
             tx.opened(turn.turn, -1);
         }
         Ok(class)
@@ -167,6 +167,10 @@ impl Picker<'_> {
         while self.picked.jobs.len() < end {
             let Some(at) = first(&lanes) else {
                 if !more || seen >= LANES_MAX {
+                    if more && parked > 0 {
+                        // What was parked is not looked at again: there is more behind it.
+                        tx.touched.queue(self.wanted.queue);
+                    }
                     break;
                 }
                 // What was parked meanwhile has left the order that the offset counts in.

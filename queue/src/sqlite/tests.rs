@@ -1,5 +1,7 @@
 //! What the conformance suite cannot see: the file, its owner, its full disk, the groups of calls, the plans of the statements.
 
+mod lanes;
+
 use super::{SqliteBroker, SqliteOptions, sql};
 use crate::{
     Ack, Broker, BrokerError, Due, Job, JobId, Lease, LeaseRequest, NewJob, Outcome, Reason, Scope, ServedQueue, State, WorkerReport,

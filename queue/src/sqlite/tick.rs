@@ -86,18 +86,17 @@ fn recount(tx: &mut Tx<'_>, queue: u16) -> Result<()> {
     }
     tx.flush()?;
     for home in [queue, 0] {
+        let running = gate::counts(tx, home)?;
         for mut line in tx.db.all("rule.scopes", [home], Line::read)? {
-            if matches!(line.place.class, KIND | KEY | RESOURCE) {
-                let running = gate::count(tx, &line.place)?;
-                if running != scope::number(line.running) {
-                    tracing::warn!(scope = ?line.place, kept = line.running, counted = running, "a count of running jobs was wrong");
-                    tx.db.exec("rule.recount", params![line.scope, running])?;
-                }
+            let counted = running.get(&line.place).copied().unwrap_or(0);
+            if matches!(line.place.class, KIND | KEY | RESOURCE) && counted != line.running {
+                tracing::warn!(scope = ?line.place, kept = line.running, counted, "a count of running jobs was wrong");
+                tx.db.exec("rule.recount", params![line.scope, scope::number(counted)])?;
             }
             if line.closed(tx.now).is_none() && line.gate.take().is_some() {
                 line.save(tx.db)?;
+                gate::drop_idle(tx, &line)?;
             }
-            gate::drop_idle(tx, &line)?;
         }
     }
     Ok(())

@@ -15,10 +15,15 @@ ORDER BY s.opens_at, s.scope LIMIT 64
 -- name: next
 SELECT opens_at FROM scopes WHERE queue = ?1 AND opens_at > ?2 ORDER BY opens_at LIMIT 1
 
--- The first lanes that wait under a scope for kinds in ?3, by virtual time.
+-- The next tenant that has lanes under a scope, and its virtual time.
+-- name: held_turn
+SELECT l.turn, (SELECT t.vt FROM turns t WHERE t.turn = l.turn) FROM lanes l
+WHERE l.held = ?1 AND l.queue = ?2 AND l.turn > ?3 ORDER BY l.held, l.queue, l.turn LIMIT 1
+
+-- The first lanes of a tenant under a scope, of kinds in ?4.
 -- name: held
-SELECT lane, turn FROM lanes WHERE held = ?1 AND queue = ?2 AND kind IN (SELECT value FROM json_each(?3))
-ORDER BY held_vt, lane LIMIT ?4 + 0
+SELECT lane FROM lanes WHERE held = ?1 AND queue = ?2 AND turn = ?3 AND kind IN (SELECT value FROM json_each(?4))
+ORDER BY held_vt, lane LIMIT ?5 + 0
 
 -- name: any_held
 SELECT 1 FROM lanes WHERE held = ?1 LIMIT 1

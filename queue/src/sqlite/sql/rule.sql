@@ -32,6 +32,12 @@ WHERE w.queue = ?1 AND j.worker = w.worker AND t.tenant = ?2 AND l.key = ?3
 SELECT count(*) FROM leasers w CROSS JOIN jobs j JOIN lanes l ON l.lane = j.lane
 WHERE j.worker = w.worker AND instr(',' || l.resources || ',', ',' || ?1 || ',') > 0
 
+-- Running jobs by lane, of one queue or (NULL) of all.
+-- name: running
+SELECT l.queue, t.tenant, l.kind, l.key, l.resources, count(*)
+FROM leasers w CROSS JOIN jobs j JOIN lanes l ON l.lane = j.lane JOIN turns t ON t.turn = j.turn
+WHERE (?1 IS NULL OR w.queue = ?1) AND j.worker = w.worker GROUP BY j.lane
+
 -- name: running_tenant
 SELECT ifnull(sum(running), 0) FROM turns WHERE queue = ?1 AND tenant = ?2
 

@@ -52,8 +52,8 @@ CREATE TABLE turns (
 CREATE INDEX turns_open ON turns (queue, vt, turn) WHERE open > 0 AND parked = 0;
 
 -- (tenant, kind, key) in a queue, and the resources that its jobs use, comma-separated. `head` is the rank of the first ready job.
--- `parked` names why the lane may not run: 1 no live worker carries its kind, 2 the scope `held` holds it back; who waits there is
--- ordered by `held_vt`, its tenant's virtual time at that moment. A lane that nothing waits in is not held. `jobs` counts every row that
+-- `parked` names why the lane may not run: 1 no live worker carries its kind, 2 the scope `held` holds it back; there tenants
+-- are ordered by their virtual time, and a tenant's lanes by `held_vt`, their own at that moment. A lane that nothing waits in is not held. `jobs` counts every row that
 -- points here, so that an unused lane can go.
 CREATE TABLE lanes (
     lane INTEGER PRIMARY KEY,
@@ -74,7 +74,7 @@ CREATE TABLE lanes (
 CREATE INDEX lanes_open ON lanes (turn, head, vt, lane) WHERE ready > 0 AND parked = 0;
 CREATE INDEX lanes_ready ON lanes (queue, kind, parked) WHERE ready > 0;
 CREATE INDEX lanes_by_kind ON lanes (queue, kind);
-CREATE INDEX lanes_held ON lanes (held, queue, held_vt, lane) WHERE held IS NOT NULL;
+CREATE INDEX lanes_held ON lanes (held, queue, turn, held_vt, lane) WHERE held IS NOT NULL;
 
 -- Scopes that have a rule, a gate or failures: class 0 queue, 1 tenant, 2 kind, 3 (tenant, key), 4 resource (its queue is 0). `rule` and
 -- `gate` are JSON. `tat` is the rate's theoretical arrival time in microseconds. `running` is kept for kinds, keys and resources; queues
