@@ -141,3 +141,58 @@ async fn exit_codes_are_as_promised() {
     assert_eq!(up.run(&["doctor"]).code, 0);
     assert!(run(&["completions", "bash"]).out.contains("enqueue"));
 }
+
+#[tokio::test]
+async fn rules_of_every_scope_are_set_shown_and_cleared() {
+    let up = Longshore::up().await;
+    assert_eq!(up.run(&["limits", "set", "default", "--max-running", "0"]).code, 2, "refused before it is sent");
+    let set =
+        up.json(&["limits", "set", "default", "--tenant", "acme", "--max-running", "5", "--budget", "100/day", "--soft", "0.8", "--hard"]);
+    assert_eq!((&set["max_running"], &set["budget"]["soft"], &set["budget"]["hard"]), (&5.into(), &0.8.into(), &true.into()));
+    let more = up.json(&["limits", "set", "default", "--tenant", "acme", "--rate", "100/60s:10", "--max-running", "none"]);
+    assert_eq!(
+        (more.get("max_running"), &more["rate"]["burst"], &more["budget"]["units"]),
+        (None, &10.into(), &100.into()),
+        "the rest stays"
+    );
+    let page = up.run(&["limits", "show", "default", "--tenant", "acme"]).out;
+    assert!(page.contains("rate 100/1m, burst 10") && page.contains("0 used, 100 left"), "{page}");
+    assert_eq!(up.run(&["limits", "set", "default", "--kind", "demo.echo", "--weight", "2"]).code, 1, "a rule of tenants");
+    for key in ["acme/", "acme/-", "acme/a/b ä"] {
+        assert_eq!(up.json(&["limits", "set", "default", "--key", key, "--max-running", "1"])["key"], key["acme/".len()..]);
+        assert_eq!(up.run(&["limits", "clear", "default", "--key", key]).code, 0);
+        assert_eq!(up.json(&["limits", "show", "default", "--key", key]).get("max_running"), None);
+    }
+
+    assert_eq!(up.run(&["queues", "pause", "default", "--tenant", "acme", "--for", "1h", "--reason", "too dear"]).code, 0);
+    let held = id(&up.json(&["enqueue", "demo.echo", "{}", "--tenant", "acme"]));
+    let why = up.run(&["jobs", "why", &held]).out;
+    assert!(["gated.tenant", "too dear", "queues resume default --tenant acme"].iter().all(|part| why.contains(part)), "{why}");
+    let lanes = up.run(&["lanes", "default"]).out;
+    assert!(lanes.contains("acme") && lanes.contains("too dear"), "{lanes}");
+    assert_eq!(up.json(&["queues", "lanes", "default"])["lanes"][0]["ready"], 1);
+    assert_eq!(up.run(&["queues", "resume", "default", "--tenant", "acme"]).code, 0);
+    assert_eq!(up.run(&["jobs", "watch", &held]).code, 0);
+    assert!(up.run(&["jobs", "why", &held]).out.contains("ended.completed"));
+}
+
+#[tokio::test]
+async fn resources_and_scaling_are_steered() {
+    let up = Longshore::up().await;
+    let made = up.json(&["resources", "set", "ads", "--points", "1000/60s", "--max-running", "5"]);
+    assert_eq!((&made["points"]["count"], &made["revision"]), (&1000.into(), &1.into()));
+    assert_eq!(up.json(&["resources", "set", "ads", "--rate", "5/1s"])["points"]["count"], 1000, "the rest stays");
+    assert_eq!(up.run(&["resources", "pause", "ads", "--reason", "quota"]).code, 0);
+    let table = up.run(&["resources", "list"]).out;
+    assert!(table.contains("ads") && table.contains("quota"), "{table}");
+    assert_eq!(up.run(&["resources", "resume", "ads"]).code, 0);
+    assert!(up.run(&["resources", "show", "ads"]).out.contains("open"));
+    assert_eq!(up.run(&["resources", "clear", "ads"]).code, 0);
+    assert_eq!(up.run(&["resources", "show", "ads"]).code, 1);
+
+    assert_eq!(up.run(&["scale", "default", "--auto", "--min", "2", "--max", "6", "--clear-in", "30s"]).code, 0);
+    eventually("a scheduler sets the cap", SOON, async || up.json(&["queues", "show", "default"])["slots"] == 2).await;
+    assert_eq!(up.run(&["scale", "default", "--no-cap"]).code, 0);
+    let queue = up.json(&["queues", "show", "default"]);
+    assert_eq!((&queue["slots"], &queue["auto"]), (&Value::Null, &Value::Null));
+}

@@ -34,7 +34,7 @@ fn page(why: &Value, now: Millis, binary: &str) -> String {
         (true, _) => format!("{state}\n"),
     };
     for reason in reasons {
-        out.push_str(&format!("  {:<16}{}\n", print::text(reason, "code"), print::text(reason, "detail")));
+        out.push_str(&format!("  {:<14}  {}\n", print::text(reason, "code"), print::text(reason, "detail")));
         let mut more = |name: &str, text: Option<String>| {
             if let Some(text) = text.filter(|text| !text.is_empty()) {
                 out.push_str(&format!("  {:16}{name} {text}\n", ""));

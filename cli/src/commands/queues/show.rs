@@ -28,6 +28,10 @@ pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
         row(name, field(name));
     }
     row("slots", queue["slots"].as_u64().map_or_else(|| "no cap".into(), |n| format!("{n} at once, over all workers")));
+    let auto = &queue["auto"];
+    if let (Some(min), Some(max), Some(ms)) = (auto["min"].as_u64(), auto["max"].as_u64(), auto["clear_in_ms"].as_i64()) {
+        row("auto", format!("{min} to {max}, to clear the backlog in {}", print::span(ms)));
+    }
     if let Some(ms) = queue["oldest_ready_ms"].as_i64() {
         row("oldest", format!("ready for {}", print::span(ms)));
     }
