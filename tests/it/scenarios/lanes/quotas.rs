@@ -6,7 +6,10 @@ use super::{
 };
 use longshore_base::Name;
 use longshore_queue::{Budget, Hard, Limits, Period, Quota, ResourceChange, RuleScope};
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering::SeqCst},
+    time::Duration,
+};
 
 on_both! {
     what_handlers_used_is_settled_and_closes_the_tenant;
@@ -43,17 +46,16 @@ async fn what_a_provider_told_a_handler_reaches_the_resource(house: &House) {
     let name = Name::literal("ads-api");
     let quota = Quota { max_running: Some(100), ..Quota::default() };
     house.broker.resource(&name, ResourceChange::Put(quota), None).await.expect("made");
-    house.log.answers(|cx, account| {
-        let (cx, left) = (cx.clone(), account.parse().expect("a number"));
+    let left = AtomicU64::new(43);
+    house.log.answers(move |cx, _| {
+        let (cx, left) = (cx.clone(), left.fetch_sub(1, SeqCst) - 1);
         tokio::spawn(async move {
             cx.resource("nobody-made-this").remaining(left).resets_in(Duration::from_secs(60)).await;
             cx.resource("ads-api").remaining(left).resets_in(Duration::from_secs(60)).await;
         });
         Ok(())
     });
-    for left in [42, 41, 40] {
-        house.enqueue(Jobs::of("agency", 1, 300).on(&left.to_string())).await;
-    }
+    house.enqueue(Jobs::of("agency", 3, 300)).await;
     let worker = house.worker(1).await;
     house.completed(3).await;
     house
