@@ -73,7 +73,7 @@ impl Options {
 /// Which queues a worker serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Queues {
-    /// Every one; a queue that comes into being later is found within a second or two.
+    /// Every one; one that is made later is found within milliseconds, or within a second when the signal is lost.
     All,
     /// These.
     Named(Vec<Name>),

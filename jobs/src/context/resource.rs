@@ -219,7 +219,7 @@ mod tests {
     fn what_rests_is_forgotten() {
         let mut book = Book::default();
         for n in 0..2_000 {
-            let name = Name::new(&format!("r{n}")).unwrap();
+            let name = Name::new(format!("r{n}")).unwrap();
             book.note(&name, left(1, 9_000_000), ms(n * 10));
             book.take(&name, ms(n * 10));
         }

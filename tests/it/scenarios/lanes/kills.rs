@@ -122,7 +122,7 @@ fn held(job: &Job) -> Vec<(i64, i64)> {
 }
 
 fn tenant(n: usize) -> Name {
-    Name::new(&format!("tenant-{n}")).expect("a name")
+    Name::new(format!("tenant-{n}")).expect("a name")
 }
 fn key(n: usize) -> String {
     format!("account-{n}")
