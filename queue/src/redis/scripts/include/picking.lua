@@ -114,7 +114,8 @@ local function try_lane(t, name, score)
   for i = 1, #l.scopes do
     local s = l.scopes[i]
     if s.free <= 0 and not (s.asks and first_try) then
-      park_lane(t, l, s)
+      -- What this very call has used up is looked at again when it is known what was started.
+      if s.opens == HUGE and not s.event then l.held = s else park_lane(t, l, s) end
       return nil
     end
   end

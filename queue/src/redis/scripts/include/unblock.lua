@@ -21,8 +21,8 @@ local function unblock(limit)
     else
       local key = P .. 'p:' .. name
       guard({key})
-      -- A part that was lent and has run out is asked for anew by a lane that comes back.
-      local n = s.stale and 1 or math.min(s.free, s.free == HUGE and 500 or limit)
+      -- An outside quota is asked anew by the lanes that come back.
+      local n = s.asks and limit or math.min(s.free, s.free == HUGE and 500 or limit)
       local some = n > 0 and call('ZRANGE', key, 0, n - 1) or {}
       if #some > 0 then later({'ZREMRANGEBYRANK', key, 0, #some - 1}) end
       for k = 1, #some do
