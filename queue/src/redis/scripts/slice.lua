@@ -32,19 +32,22 @@ if what == 'done' then
   return {string.format('%.0f', seq), string.format('%.0f', slots), counted}
 end
 if what == 'put' then
-  if tonumber(ARGV[3]) > seq then
-    seq, slots, ends, wanted = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[7]), 0
+  local loan, holds = tonumber(ARGV[3]), tonumber(ARGV[7])
+  if loan > seq then
+    seq, slots, ends, wanted = loan, tonumber(ARGV[4]), holds, 0
     points, starts = tonumber(ARGV[5]) >= 0 and 1 or 0, tonumber(ARGV[6]) >= 0 and 1 or 0
     opens = tonumber(ARGV[8]) > 0 and now + tonumber(ARGV[8]) or 0
-    local kept = ''
-    for at = 1, #grants, 32 do
-      local _, _, _, until_ms = unpick('>dddd', grants, at)
-      if until_ms > now then kept = kept .. sub(grants, at, at + 31) end
-    end
-    grants = kept
-    if tonumber(ARGV[5]) > 0 or tonumber(ARGV[6]) > 0 then
-      grants = grants .. pack('>dddd', seq, math.max(0, tonumber(ARGV[5])), math.max(0, tonumber(ARGV[6])), ends)
-    end
+  end
+  -- Loans of several workers may overtake each other; each is taken once.
+  local kept, there = '', holds <= now
+  for at = 1, #grants, 32 do
+    local of, _, _, until_ms = unpick('>dddd', grants, at)
+    if of == loan then there = true end
+    if until_ms > now then kept = kept .. sub(grants, at, at + 31) end
+  end
+  grants = kept
+  if not there and (tonumber(ARGV[5]) > 0 or tonumber(ARGV[6]) > 0) then
+    grants = grants .. pack('>dddd', loan, math.max(0, tonumber(ARGV[5])), math.max(0, tonumber(ARGV[6])), holds)
   end
 elseif what == 'drop' then
   ends, opens, grants = 0, 0, ''
