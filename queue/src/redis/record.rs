@@ -218,14 +218,7 @@ fn read(stored: &[u8]) -> Option<Record> {
     }
     if has(UNIQUE) {
         let (mode, ms, n) = (r.u8()?, r.u64()?, r.u16()?);
-        let mode = match mode {
-            1 => UniqueMode::Keep,
-            2 => UniqueMode::KeepUntilStarted,
-            3 => UniqueMode::Replace { wait_max: Some(Duration::from_millis(ms)) },
-            4 => UniqueMode::Throttle { window: Duration::from_millis(ms) },
-            _ => return None,
-        };
-        record.unique = Some(Unique { key: r.text(n.into())?, mode });
+        record.unique = Some(Unique { mode: unique_mode(mode, ms)?, key: r.text(n.into())? });
     }
     if has(PARENT) {
         let id = r.id()?;
@@ -241,6 +234,16 @@ fn read(stored: &[u8]) -> Option<Record> {
     record.policy = policy;
     record.args = r.json()?;
     Some(record)
+}
+
+fn unique_mode(number: u8, ms: u64) -> Option<UniqueMode> {
+    match number {
+        1 => Some(UniqueMode::Keep),
+        2 => Some(UniqueMode::KeepUntilStarted),
+        3 => Some(UniqueMode::Replace { wait_max: Some(Duration::from_millis(ms)) }),
+        4 => Some(UniqueMode::Throttle { window: Duration::from_millis(ms) }),
+        _ => None,
+    }
 }
 
 fn read_rest(record: &mut Record, policy: &mut Policy, mut r: Reader<'_>) -> Option<()> {
