@@ -13,6 +13,10 @@ use std::{
 
 /// Of one resource this process tells the broker at most once in so long; what comes in between is told together.
 const APART: Duration = Duration::from_millis(100);
+/// Providers tell the end of a window in whole seconds: ends that are no further apart mean the same one.
+const SAME_WINDOW: Duration = Duration::from_secs(1);
+/// What a handler tells so soon after another may be older than what the other told.
+const OVERTAKEN_WITHIN: Duration = Duration::from_secs(1);
 /// A handler waits for the broker no longer than this.
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
 /// A window that ends later than this is a mistake.
@@ -41,6 +45,8 @@ struct Book(HashMap<Name, Told>);
 struct Told {
     /// When the broker was last told.
     at: Option<Duration>,
+    /// What it was told then.
+    last: Option<Left>,
     /// What it will be told next.
     next: Option<Left>,
 }
@@ -52,6 +58,16 @@ struct Left {
     resets_at: Duration,
 }
 
+impl Left {
+    /// What holds when this came after `before`. Answers overtake each other: of one window the least is the newest.
+    fn after(self, before: Self) -> Self {
+        if self.resets_at > before.resets_at + SAME_WINDOW {
+            return self;
+        }
+        Self { remaining: self.remaining.min(before.remaining), resets_at: self.resets_at.max(before.resets_at) }
+    }
+}
+
 impl Book {
     /// Takes news down. Answers when to tell it; None: somebody waits to tell of this resource already.
     fn note(&mut self, name: &Name, left: Left, now: Duration) -> Option<Duration> {
@@ -60,16 +76,11 @@ impl Book {
         }
         let told = self.0.entry(name.clone()).or_default();
         let Some(next) = &mut told.next else {
-            told.next = Some(left);
+            let lately = told.last.filter(|_| told.at.is_some_and(|at| now < at + OVERTAKEN_WITHIN));
+            told.next = Some(lately.map_or(left, |last| left.after(last)));
             return Some(told.at.map_or(now, |at| now.max(at + APART)));
         };
-        // Answers overtake each other: of one window the least is the newest.
-        let newer_window = left.resets_at > next.resets_at + APART;
-        if newer_window {
-            *next = left;
-        } else {
-            *next = Left { remaining: next.remaining.min(left.remaining), resets_at: next.resets_at.max(left.resets_at) };
-        }
+        *next = left.after(*next);
         None
     }
 
@@ -77,7 +88,9 @@ impl Book {
     fn take(&mut self, name: &Name, now: Duration) -> Option<Left> {
         let told = self.0.get_mut(name)?;
         told.at = Some(now);
-        told.next.take()
+        let next = told.next.take();
+        told.last = next.or(told.last);
+        next
     }
 }
 
@@ -213,6 +226,17 @@ mod tests {
         assert_eq!(book.note(&ads, left(3, 60_000), ms(1_150)), Some(ms(1_200)));
         assert_eq!(book.note(&ads, left(1_000, 120_000), ms(1_160)), None);
         assert_eq!(book.take(&ads, ms(1_200)), Some(left(1_000, 120_000)), "a new window begins with more");
+    }
+
+    #[test]
+    fn what_was_overtaken_gives_nothing_back() {
+        let (mut book, ads) = (Book::default(), Name::literal("ads"));
+        book.note(&ads, left(40, 60_000), ms(1_000));
+        assert_eq!(book.take(&ads, ms(1_000)), Some(left(40, 60_000)));
+        book.note(&ads, left(41, 60_010), ms(1_020));
+        assert_eq!(book.take(&ads, ms(1_100)), Some(left(40, 60_010)), "said earlier, told later");
+        book.note(&ads, left(70, 60_000), ms(2_500));
+        assert_eq!(book.take(&ads, ms(2_500)), Some(left(70, 60_000)), "a quota that fills up again has more in the same window");
     }
 
     #[test]
