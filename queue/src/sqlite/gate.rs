@@ -2,7 +2,7 @@
 
 use super::{
     row::{self, Row},
-    scope::{self, KEY, Line, Place, flag},
+    scope::{self, FAILING, KEY, Line, Place, flag},
     settle::{self, Verdict},
     tx::Tx,
 };
@@ -45,8 +45,31 @@ pub(super) fn ended(tx: &mut Tx<'_>, job: &Row, verdict: Verdict) -> Result<()> 
     }
     settle::look(tx, &mut line)?;
     line.save(tx.db)?;
-    if verdict == Verdict::Good {
-        drop_idle(tx, &line)?;
+    match verdict {
+        Verdict::Good => {
+            drop_idle(tx, &line)?;
+            calm(tx, job.queue)
+        }
+        Verdict::Bad => raise(tx, job.queue, FAILING),
+        Verdict::Open => Ok(()),
+    }
+}
+
+fn raise(tx: &mut Tx<'_>, queue: u16, bit: i64) -> Result<()> {
+    let flags = tx.flags(queue)?;
+    if flags & bit == 0 {
+        tx.db.exec("scope.raise", params![queue, bit])?;
+        tx.flags.insert(queue, flags | bit);
+    }
+    Ok(())
+}
+
+/// Somebody's failures were forgotten; with the last of them the queue's flag goes.
+pub(super) fn calm(tx: &mut Tx<'_>, queue: u16) -> Result<()> {
+    let flags = tx.flags(queue)?;
+    if flags & FAILING != 0 && !tx.db.any("scope.failing", [queue])? {
+        tx.db.exec("rule.lower", params![queue, flags & !FAILING])?;
+        tx.flags.insert(queue, flags & !FAILING);
     }
     Ok(())
 }
@@ -102,9 +125,7 @@ pub(super) fn make(tx: &mut Tx<'_>, place: &Place) -> Result<Line> {
     let running: i64 = count(tx, place)?;
     tx.db.exec("scope.insert", params![place.queue, place.class, place.tenant, place.name, running])?;
     if place.class != scope::RESOURCE {
-        let flags = tx.flags(place.queue)?;
-        tx.db.exec("scope.raise", params![place.queue, flag(place.class)])?;
-        tx.flags.insert(place.queue, flags | flag(place.class));
+        raise(tx, place.queue, flag(place.class))?;
     }
     scope::find(tx.db, place, tx.now)?.ok_or_else(|| BrokerError::Corrupt("a scope is not there that was just made".to_owned()))
 }

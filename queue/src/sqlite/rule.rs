@@ -85,7 +85,8 @@ fn change_line(tx: &mut Tx<'_>, place: &Place, found: Option<Line>, change: Rule
     if line.place.class == TENANT {
         tx.db.exec("park.unpark_tenant", params![line.place.queue, line.place.tenant])?;
     }
-    gate::drop_idle(tx, &line)
+    gate::drop_idle(tx, &line)?;
+    gate::calm(tx, line.place.queue)
 }
 
 fn put(tx: &Tx<'_>, line: &mut Line, ruled: bool) -> Result<()> {

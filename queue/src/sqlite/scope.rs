@@ -19,6 +19,9 @@ pub(super) const fn flag(class: u8) -> i64 {
     1 << class
 }
 
+/// Set in a queue's flags while the last attempts of some (tenant, key) failed, so that other ends need not ask.
+pub(super) const FAILING: i64 = 1 << 5;
+
 /// Names a scope.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {

@@ -4,7 +4,7 @@ use super::{
     admit::{micros, took},
     gate,
     row::{self, Row},
-    scope::{self, KEY, Line, Place, flag},
+    scope::{self, FAILING, Line, Place},
     tx::Tx,
 };
 use crate::{BrokerError, fair::CHARGE_LEAST_MS};
@@ -64,7 +64,7 @@ pub(super) fn settle(tx: &mut Tx<'_>, job: &mut Row, ending: Ending) -> Result<(
         Ending::Ran { verdict, .. } => verdict,
         Ending::Interrupted { .. } | Ending::Lost | Ending::Unstarted => Verdict::Open,
     };
-    if verdict == Verdict::Bad || flags & flag(KEY) != 0 {
+    if verdict == Verdict::Bad || flags & FAILING != 0 {
         gate::ended(tx, job, verdict)?;
     }
     Ok(())

@@ -21,6 +21,10 @@ UPDATE scopes SET tat = ?2, budget_from = ?3, used = ?4, told = ?5, alert = ?6, 
 -- name: flags
 SELECT flags FROM queues WHERE queue = ?1
 
+-- A (tenant, key) whose last attempts failed.
+-- name: failing
+SELECT 1 FROM scopes WHERE queue = ?1 AND class = 3 AND in_row > 0 LIMIT 1
+
 -- name: raise
 UPDATE queues SET flags = flags | ?2 WHERE queue = ?1
 
