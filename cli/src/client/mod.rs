@@ -55,16 +55,16 @@ impl Client {
         self.base.as_str().trim_end_matches('/')
     }
 
-    pub(crate) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Stop> {
+    pub(crate) async fn get(&self, path: &[impl AsRef<str>], query: &[(&str, String)]) -> Result<Value, Stop> {
         self.send(Method::GET, path, query, None, &[]).await
     }
-    pub(crate) async fn post(&self, path: &[&str], body: Value) -> Result<Value, Stop> {
+    pub(crate) async fn post(&self, path: &[impl AsRef<str>], body: Value) -> Result<Value, Stop> {
         self.send(Method::POST, path, &[], Some(body), &[]).await
     }
-    pub(crate) async fn put(&self, path: &[&str], body: Value) -> Result<Value, Stop> {
+    pub(crate) async fn put(&self, path: &[impl AsRef<str>], body: Value) -> Result<Value, Stop> {
         self.send(Method::PUT, path, &[], Some(body), &[]).await
     }
-    pub(crate) async fn delete(&self, path: &[&str]) -> Result<Value, Stop> {
+    pub(crate) async fn delete(&self, path: &[impl AsRef<str>]) -> Result<Value, Stop> {
         self.send(Method::DELETE, path, &[], None, &[]).await
     }
 
@@ -72,7 +72,7 @@ impl Client {
     pub(crate) async fn send(
         &self,
         method: Method,
-        path: &[&str],
+        path: &[impl AsRef<str>],
         query: &[(&str, String)],
         body: Option<Value>,
         headers: &[(&'static str, String)],

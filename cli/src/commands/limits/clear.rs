@@ -15,7 +15,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let path = args.scope.path("limits")?;
-    host.client(&args.remote)?.delete(&path.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    host.client(&args.remote)?.delete(&path).await?;
     if host.json {
         print::json(&json!({ "cleared": true }));
     } else {

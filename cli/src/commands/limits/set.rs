@@ -44,7 +44,6 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let path = args.scope.path("limits")?;
-    let path: Vec<_> = path.iter().map(String::as_str).collect();
     if args.is_empty() {
         return Err(Stop::usage(format!("nothing to set; `{} limits set --help` lists the rules", host.name)));
     }

@@ -21,7 +21,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let path = args.scope.path("limits")?;
-    let rules = host.client(&args.remote)?.get(&path.iter().map(String::as_str).collect::<Vec<_>>(), &[]).await?;
+    let rules = host.client(&args.remote)?.get(&path, &[]).await?;
     if host.json {
         print::json(&rules);
     } else {

@@ -15,7 +15,6 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let path = args.scope.path("resume")?;
-    let path: Vec<_> = path.iter().map(String::as_str).collect();
     let answer = host.client(&args.remote)?.post(&path, json!({})).await?;
     if host.json {
         print::json(&answer);
