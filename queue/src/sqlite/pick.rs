@@ -183,7 +183,15 @@ impl Picker<'_> {
             let share = (end - self.picked.jobs.len()).div_ceil(lanes.len());
             let Some(lane) = lanes.get_mut(at) else { break };
             if lane.jobs.is_empty() {
-                self.fill(tx, lane, share)?;
+                // A lane that may not start anything is parked before its jobs are read.
+                match self.enters_lane(tx, turn, lane)? {
+                    Some(QUEUE | TENANT) => break,
+                    Some(_) => {
+                        lane.done = true;
+                        parked += 1;
+                    }
+                    None => self.fill(tx, lane, share)?,
+                }
                 continue;
             }
             if let Some((job, body, args)) = lane.jobs.pop_front() {
@@ -204,6 +212,17 @@ impl Picker<'_> {
             lane.head = lane.jobs.front().map_or(lane.head, |(job, ..)| job.rank);
         }
         self.charge(tx, turn, &lanes, lane_vt)
+    }
+
+    /// Whether a lane's scopes let a job of cost 1 start; else it is parked. Answers the class of the scope that holds it.
+    fn enters_lane(&mut self, tx: &mut Tx<'_>, turn: &Turn, lane: &mut Lane) -> Result<Option<u8>> {
+        if lane.scopes.is_none() {
+            lane.scopes = Some(self.scopes_of(tx, turn, &lane.names)?);
+        }
+        match lane.scopes.as_ref().and_then(|scopes| self.scopes.block(tx.now, 1, scopes)) {
+            Some((at, block)) => self.hold(tx, turn, Some(lane), at, &block).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn charge(&mut self, tx: &mut Tx<'_>, turn: &Turn, lanes: &[Lane], lane_vt: f64) -> Result<()> {
@@ -258,17 +277,12 @@ impl Picker<'_> {
         if job.suspect && !self.picked.suspect {
             return Ok(Met::Passed);
         }
-        let scopes = match lane.scopes.take() {
-            Some(scopes) => scopes,
-            None => self.scopes_of(tx, turn, &lane.names)?,
-        };
         let cost = u64::from(job.cost);
-        let block = self.scopes.block(tx.now, cost, &scopes);
-        if let Some((at, block)) = block {
+        let scopes = lane.scopes.as_deref().unwrap_or_default();
+        if let Some((at, block)) = self.scopes.block(tx.now, cost, scopes) {
             return self.hold(tx, turn, Some(lane), at, &block).map(Met::Held);
         }
-        let period = self.scopes.charge(tx.now, cost, job.id, &scopes);
-        lane.scopes = Some(scopes);
+        let period = self.scopes.charge(tx.now, cost, job.id, scopes);
         self.picked.suspect &= !job.suspect;
         self.picked.token += 1;
         let (token, wanted) = (self.picked.token, self.wanted);
