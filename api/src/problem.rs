@@ -136,7 +136,7 @@ impl From<BrokerError> for Problem {
     fn from(error: BrokerError) -> Self {
         let problem = Self::new(error.code()).cause(error.to_string());
         match error {
-            BrokerError::Full { retry_after, .. } => Self { retry_after: Some(retry_after), ..problem },
+            BrokerError::Full { detail, retry_after } => Self { retry_after: Some(retry_after), ..problem.detail(detail) },
             BrokerError::Conflict { detail, .. } | BrokerError::Refused(detail) | BrokerError::Locked(detail) => problem.detail(detail),
             BrokerError::NotDurable => problem.detail(error.to_string()),
             _ => problem,

@@ -15,8 +15,8 @@ pub enum BrokerError {
     /// The slot is being moved; repeat.
     #[error("the queue is being moved between cluster nodes")]
     Moving,
-    /// Memory above the high-water mark; acks go on.
-    #[error("the broker's memory is nearly full: {detail}")]
+    /// Memory above the high-water mark, while acks go on; or a full disk.
+    #[error("the broker is nearly full: {detail}")]
     Full {
         /// What was measured.
         detail: String,

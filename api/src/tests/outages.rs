@@ -79,6 +79,7 @@ async fn a_full_broker_is_told_at_once() {
     let api = Harness::new().await;
     api.broker.cut([Cut::Full]);
     let answer = api.post(&api.operator, "/v1/jobs", echo()).await.problem(503, "queue.full");
+    assert_eq!(answer.body["detail"], "81 %", "whether it is the memory or the disk");
     assert_eq!(answer.headers["retry-after"], "3");
     assert_eq!(api.broker.calls(), 1);
 }
