@@ -136,6 +136,7 @@ impl EnqueueBody {
             expires_at: self.expires_at.map(|time| time.0),
             tags: self.tags,
             parent: None,
+            tick: None,
         })
     }
 }

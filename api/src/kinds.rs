@@ -152,6 +152,7 @@ impl KindBody {
             keep: self.keep,
         };
         KindRecord {
+            schedule: None,
             name,
             version: self.version,
             args_schema: self.args_schema,

@@ -100,6 +100,7 @@ fn run<K: Kind>(cx: &Context) -> BoxFuture<'_, Result<Json, Failure>> {
 fn record<K: Kind>() -> KindRecord {
     let strings = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
     KindRecord {
+        schedule: K::schedule(),
         name: Name::literal(K::NAME),
         version: K::VERSION,
         args_schema: schema::<K::Args>(SchemaSettings::draft2020_12().for_deserialize()),

@@ -14,7 +14,7 @@ pub use resource::{Headers, Learning, Remaining, Resource};
 
 use crate::{Cause, Checker, Failure, Outbound};
 use longshore_base::{Clock, Name, Random};
-use longshore_queue::{Broker, BrokerError, Job, JobId, Lease, Token, Woken};
+use longshore_queue::{Broker, BrokerError, Job, JobId, Lease, Tick, Token, Woken};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -83,6 +83,11 @@ impl Context {
     #[must_use]
     pub fn client(&self) -> Option<&Name> {
         self.job().client.as_ref()
+    }
+    /// The tick of the schedule that it stands for: report for the time that it names, not for now.
+    #[must_use]
+    pub fn tick(&self) -> Option<&Tick> {
+        self.job().tick.as_ref()
     }
     /// The number of this attempt, from 1. Crashes and interruptions do not count.
     #[must_use]

@@ -1,7 +1,7 @@
 //! A kind states its facts once; dispatch, argument checks, the schema in OpenAPI, docs/kinds.md, limits and metric labels are read from here.
 
 use crate::{Context, Failure};
-use longshore_queue::{Backoff, Keep};
+use longshore_queue::{Backoff, Keep, KindSchedule};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{future::Future, time::Duration};
@@ -43,6 +43,12 @@ pub trait Kind: Send + Sync + 'static {
     const OWNER: Option<&'static str> = None;
     /// One line for `longshore kinds list` and docs/kinds.md.
     const SUMMARY: &'static str = "";
+
+    /// The timing that a schedule of this kind takes over when it names none, with a spread so that the tenants' runs do not come at once.
+    #[must_use]
+    fn schedule() -> Option<KindSchedule> {
+        None
+    }
 
     /// What it is called with. Derive `Deserialize` with `deny_unknown_fields`.
     type Args: DeserializeOwned + JsonSchema + Send;

@@ -11,6 +11,7 @@ mod kind;
 mod kinds;
 mod outbound;
 mod request;
+mod ticks;
 #[cfg(test)]
 mod testing;
 

@@ -1,7 +1,7 @@
 //! What somebody wants done (over HTTP, from a handler, by a schedule), and what can be wrong with it.
 
 use longshore_base::{Code, Millis, Name};
-use longshore_queue::{BrokerError, Parent, Priority, Unique};
+use longshore_queue::{BrokerError, Parent, Priority, Tick, Unique};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub struct JobRequest {
     pub expires_at: Option<Millis>,
     /// At most 20.
     pub tags: Vec<Name>,
+    /// The tick that it stands for.
+    pub tick: Option<Tick>,
     /// Who waits for it; its id and key make the job's id.
     pub parent: Option<Parent>,
 }

@@ -1,6 +1,6 @@
 //! A job: what is asked for, under which policy, and what has become of it.
 
-use crate::{Delivery, Home, JobId, State, Wait};
+use crate::{Delivery, Home, JobId, State, Tick, Wait};
 use longshore_base::{Millis, Name};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -76,6 +76,9 @@ pub struct Job {
     pub parent: Option<Parent>,
     /// The dead job that it repeats.
     pub replay_of: Option<JobId>,
+    /// The tick that made it; a replay stands for the same one.
+    #[serde(default)]
+    pub tick: Option<Tick>,
     /// The jobs that repeat it.
     pub replays: Vec<JobId>,
     /// What the kind's code returned.
@@ -133,6 +136,8 @@ pub struct NewJob {
     pub wait: Option<Wait>,
     /// The dead job that it repeats.
     pub replay_of: Option<JobId>,
+    /// The tick that it stands for.
+    pub tick: Option<Tick>,
 }
 
 impl NewJob {
@@ -159,6 +164,7 @@ impl NewJob {
             parent: None,
             wait: None,
             replay_of: None,
+            tick: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Kinds are records in the broker, not a compiled list: any process can enqueue any kind without its code.
 
-use crate::{Keep, Policy};
+use crate::{Keep, Policy, Timing};
 use longshore_base::Name;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,6 +34,9 @@ pub struct KindRecord {
     /// Names of the outside quotas that it uses; one that begins with `/` is a JSON pointer into args to the name.
     #[serde(default)]
     pub resources: Vec<String>,
+    /// The timing that a schedule of this kind takes over when it names none, and the args that it takes over when it has none.
+    #[serde(default)]
+    pub schedule: Option<KindSchedule>,
     /// How long its ended jobs are kept.
     #[serde(default)]
     pub keep: Option<Keep>,
@@ -43,4 +46,14 @@ pub struct KindRecord {
     /// Set when a newer version was refused: why it was not taken over.
     #[serde(default)]
     pub refused: Option<String>,
+}
+
+/// What a kind says about its schedules.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KindSchedule {
+    /// Cron, zone, and a spread, so that the tenants' runs do not come at once.
+    pub timing: Timing,
+    /// None: whoever makes a schedule names the args.
+    #[serde(default)]
+    pub args: Option<Value>,
 }

@@ -19,6 +19,7 @@ mod report;
 mod resource;
 mod rule;
 mod scaling;
+mod schedule;
 mod sqlite;
 mod state;
 mod wait;
@@ -33,7 +34,7 @@ pub use job::{
     Backoff, Counters, Due, ErrorInfo, Event, EventKind, Job, Json, Keep, NewJob, Parent, Policy, Priority, Reason, Unique, UniqueMode,
     json,
 };
-pub use kind::KindRecord;
+pub use kind::{KindRecord, KindSchedule};
 pub use longshore_base::Scope;
 pub use redis::{RedisBroker, RedisOptions};
 pub use report::{
@@ -46,6 +47,11 @@ pub use rule::{
     Rate, RuleChange, RuleScope, ScopeState,
 };
 pub use scaling::Scaling;
+pub use schedule::{
+    Cron, DueSchedules, EVERY_LEAST_MS, FIRE_MOST, Fire, FireTick, Fired, Gap, Incarnation, LATE_MS, LOOK_MOST, Missed, MissedTicks, Overlap, Plan,
+    RepeatedHour, SPAN_MOST_MS, Schedule, ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, TICKS_KEPT, Tick, TickOutcome,
+    TickRecord, Timetable, Timing, TimingFault, Turn, When,
+};
 pub use sqlite::{SqliteBroker, SqliteOptions};
 pub use state::{MOVES, Move, State};
 pub use wait::{Child, ChildOutcome, Delivered, Delivery, Inbox, Signal, Wait, WaitOn, WaitPolicy, Woken};

@@ -3,6 +3,7 @@
 use crate::{Auto, Durability, ErrorInfo, JobId, Json};
 use longshore_base::{Millis, Name};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What extend tells a worker.
 #[derive(Debug, Clone, Default)]
@@ -135,6 +136,8 @@ pub struct TickReport {
     pub held: bool,
     /// Budgets that reached a threshold since the last tick that told so; each is told once a period.
     pub alerts: Vec<BudgetAlert>,
+    /// How long until the next tick of a schedule that lives here is due, ZERO: now. None: no schedule waits for a tick.
+    pub next_schedule: Option<Duration>,
 }
 
 /// A budget reached a threshold.

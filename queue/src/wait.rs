@@ -28,6 +28,9 @@ pub enum WaitOn {
     AnyChild,
     /// A signal of this name is in the mailbox.
     Signal(String),
+    /// That job of the same queue has ended, well or not, or is not there any more. Only for a job that is enqueued with it (a held tick): a
+    /// Wait ack with it is refused. It is woken by the step that ends the other job.
+    Job(JobId),
 }
 
 /// What to do when a wait does not end as hoped.

@@ -35,6 +35,7 @@ pub(super) fn fill(record: &KindRecord, request: &JobRequest, args: Json, now: M
     job.policy = policy(record, request, faults);
     job.tags.clone_from(&request.tags);
     job.parent.clone_from(&request.parent);
+    job.tick.clone_from(&request.tick);
     if job.tags.len() > TAGS_MAX {
         faults.push(FieldFault::new("/tags", format!("{} tags", job.tags.len()), format!("at most {TAGS_MAX}")));
     }

@@ -101,6 +101,7 @@ fn kind(name: &Name, version: u32, owner: &str) -> KindRecord {
         cost: Some("/n".into()),
         unique_by: vec![],
         resources: vec!["r".into()],
+        schedule: None,
         keep: Some(crate::Keep::Ms(5)),
         owner: Some(owner.into()),
         refused: None,

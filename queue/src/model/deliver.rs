@@ -75,8 +75,9 @@ impl Queue {
             WaitOn::AllChildren => record.children.values().all(|c| c.outcome.is_some()),
             WaitOn::AnyChild => record.children.values().any(|c| c.outcome.is_some()),
             WaitOn::Signal(name) => record.mailbox.iter().any(|s| s.name == *name),
+            WaitOn::Job(other) => self.jobs.get(other).is_none_or(|other| other.job.state.is_ended()),
         };
-        let for_children = !matches!(wait.on, WaitOn::Signal(_));
+        let for_children = !matches!(wait.on, WaitOn::Signal(_) | WaitOn::Job(_));
         match wait.on_child_failed {
             WaitPolicy::Die if failed && for_children => self.end(id, now, State::Dead, Some(Reason::ChildFailed), None),
             WaitPolicy::Wake if failed && for_children => self.wake(id, now, Woken::ChildFailed),

@@ -103,6 +103,7 @@ impl Queue {
             tags: new.tags,
             parent: new.parent,
             replay_of: new.replay_of,
+            tick: new.tick,
             replays: Vec::new(),
             output: None,
             reason: None,

@@ -88,6 +88,7 @@ impl RedisBroker {
         };
         let what = match wait.map(|wait| wait.on) {
             Some(WaitOn::Signal(name)) => format!("the signal {name}"),
+            Some(WaitOn::Job(id)) => format!("the end of the job {id}"),
             Some(WaitOn::AnyChild) => "any of its children".to_owned(),
             Some(WaitOn::AllChildren) => "its children".to_owned(),
             None if by.is_empty() => "a signal".to_owned(),

@@ -197,6 +197,7 @@ pub(super) fn job(short: &[u8], home: Home, queue: &Name, parts: Parts<'_>) -> R
         tags: record.tags,
         parent: record.parent,
         replay_of: record.replay_of,
+        tick: record.tick,
         replays,
         output: parts.output.and_then(bytes::json),
         reason: m.reason.filter(|_| state.is_ended()),

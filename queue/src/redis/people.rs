@@ -230,6 +230,7 @@ fn as_new(job: &Job, id: JobId) -> NewJob {
         parent: job.parent.clone(),
         wait: None,
         replay_of: job.replay_of,
+        tick: job.tick.clone(),
     }
 }
 

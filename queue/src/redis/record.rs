@@ -7,7 +7,7 @@
 //! of a list of `tag 1 · length 1 · value` that holds whatever is not the default, then the args.
 
 use super::bytes::{Reader, Writer};
-use crate::{Backoff, BrokerError, JobId, Json, Keep, NewJob, Parent, Policy, Priority, Unique, UniqueMode, Wait, WaitOn, WaitPolicy};
+use crate::{Backoff, BrokerError, JobId, Json, Keep, NewJob, Parent, Policy, Priority, Unique, Tick, UniqueMode, Wait, WaitOn, WaitPolicy};
 use longshore_base::{Millis, Name};
 use std::time::Duration;
 
@@ -54,6 +54,7 @@ pub(super) struct Record {
     pub(super) parent: Option<Parent>,
     pub(super) wait: Option<Wait>,
     pub(super) replay_of: Option<JobId>,
+    pub(super) tick: Option<Tick>,
     pub(super) args: Json,
 }
 
@@ -154,6 +155,9 @@ fn encode_rest(job: &NewJob, standard: &Policy) -> Result<Vec<u8>, BrokerError> 
     if policy.keep == Some(Keep::None) {
         out.u8(8).u8(0);
     }
+    if let Some(tick) = &job.tick {
+        out.u8(9).u8(len(8 + tick.schedule.as_str().len())?).u64(tick.at.max(0).unsigned_abs()).raw(tick.schedule.as_str());
+    }
     Ok(out.done())
 }
 
@@ -196,6 +200,7 @@ fn read(stored: &[u8]) -> Option<Record> {
         parent: None,
         wait: None,
         replay_of: None,
+        tick: None,
         args: Json::default(),
     };
     if priority & USES != 0 {
@@ -257,6 +262,7 @@ fn read_rest(record: &mut Record, policy: &mut Policy, mut r: Reader<'_>) -> Opt
             5 => policy.backoff = Backoff { base_ms: value.u64()?, max_ms: value.u64()? },
             6 => record.tags.push(value.name(n)?),
             7 => record.replay_of = Some(value.id()?),
+            9 => record.tick = Some(Tick { at: value.millis()?, schedule: Name::new(value.rest_text()?).ok()? }),
             8 => policy.keep = Some(Keep::None),
             // A newer version may know more; what it added is not ours to judge.
             _ => {}
@@ -272,10 +278,11 @@ pub(super) fn encode_wait(wait: &Wait) -> Vec<u8> {
         WaitPolicy::Die => 2,
         WaitPolicy::Ignore => 3,
     };
-    let (on, name) = match &wait.on {
-        WaitOn::AllChildren => (1, ""),
-        WaitOn::AnyChild => (2, ""),
-        WaitOn::Signal(name) => (3, name.as_str()),
+    let (on, name): (u8, &[u8]) = match &wait.on {
+        WaitOn::AllChildren => (1, b""),
+        WaitOn::AnyChild => (2, b""),
+        WaitOn::Signal(name) => (3, name.as_bytes()),
+        WaitOn::Job(id) => (4, id.as_bytes()),
     };
     let mut out = Writer::with_capacity(11 + name.len());
     out.u8(on).u64(wait.timeout.map_or(0, |t| millis(t).max(1)));
@@ -298,6 +305,7 @@ pub(super) fn decode_wait(stored: &[u8]) -> Option<Wait> {
         1 => WaitOn::AllChildren,
         2 => WaitOn::AnyChild,
         3 => WaitOn::Signal(r.rest_text()?),
+        4 => WaitOn::Job(JobId::from_bytes(r.rest().try_into().ok()?)),
         _ => return None,
     };
     let timeout = (timeout > 0).then(|| Duration::from_millis(timeout));

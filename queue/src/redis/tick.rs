@@ -67,6 +67,7 @@ impl RedisBroker {
             more: number(4) == 1,
             held: number(5) == 1,
             delivered: 0,
+            next_schedule: None,
         };
         Ok((report, number(7) > 0, names))
     }

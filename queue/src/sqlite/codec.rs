@@ -31,6 +31,9 @@ pub(super) struct Body {
     pub(super) replays: Vec<[u8; 16]>,
     /// The due time that it came with.
     pub(super) run_at: Option<Millis>,
+    /// The tick that made it: the schedule, and its time. Absent in bodies that were written before there were schedules.
+    #[serde(default)]
+    pub(super) tick: Option<(Name, Millis)>,
 }
 
 impl Body {
@@ -58,6 +61,7 @@ impl Body {
             replay_of: job.replay_of.map(|id| *id.as_bytes()),
             replays: Vec::new(),
             run_at,
+            tick: job.tick.as_ref().map(|tick| (tick.schedule.clone(), tick.at)),
         }
     }
 

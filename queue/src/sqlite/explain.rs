@@ -78,6 +78,7 @@ fn own_state(db: Db<'_>, job: &Row, now: Millis) -> Result<Option<Obstacle>> {
         let by = open.into_iter().map(JobId::from_bytes).collect::<Vec<_>>();
         let what = match wait.map(|wait| wait.on) {
             Some(WaitOn::Signal(name)) => format!("the signal {name}"),
+            Some(WaitOn::Job(id)) => format!("the end of the job {id}"),
             Some(WaitOn::AnyChild) => format!("one of {} children", by.len()),
             Some(WaitOn::AllChildren) | None => format!("{} children", by.len()),
         };

@@ -237,6 +237,7 @@ impl Row {
             tags: body.tags,
             parent: self.parent.zip(body.parent_key).map(|(id, key)| Parent { id, key }),
             replay_of: body.replay_of.map(JobId::from_bytes),
+            tick: body.tick.map(|(schedule, at)| crate::Tick { schedule, at }),
             replays: body.replays.into_iter().map(JobId::from_bytes).collect(),
             output: self.output.map(codec::json).transpose()?,
             reason: self.reason.and_then(reason),

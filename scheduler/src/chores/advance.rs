@@ -40,7 +40,7 @@ impl Chore for Advance {
 }
 
 fn tell(queue: &Name, report: &TickReport) {
-    let TickReport { promoted, expired, reaped, timed_out, delivered, more: _, held, ref alerts } = *report;
+    let TickReport { promoted, expired, reaped, timed_out, delivered, more: _, held, ref alerts, next_schedule: _ } = *report;
     for (what, n) in [("promoted", promoted), ("expired", expired), ("reaped", reaped), ("timed_out", timed_out), ("delivered", delivered)]
     {
         if n > 0 {

@@ -1,0 +1,39 @@
+//! From a schedule's tick to its job: the same checks and defaults as for any other request, at the time of the tick.
+
+use crate::{Checker, JobRequest, RequestError};
+use longshore_base::{Millis, Random};
+use longshore_queue::{NewJob, Schedule, ScheduleState, Tick};
+use serde_json::Value;
+
+impl Checker {
+    /// The job of a tick. Its id comes from the schedule's incarnation and the tick, so that nobody makes a second one.
+    ///
+    /// # Errors
+    /// As [`Checker::check`]: the kind is not known any more, or refuses the args now.
+    pub async fn tick(&self, state: &ScheduleState, at: Millis) -> Result<NewJob, RequestError> {
+        self.check_derived(request(&state.schedule, at), at, &state.incarnation.seed(at)).await
+    }
+
+    /// The job of a run by hand, with a fresh id.
+    ///
+    /// # Errors
+    /// As [`Checker::check`].
+    pub async fn tick_by_hand(&self, state: &ScheduleState, at: Millis, random: &dyn Random) -> Result<NewJob, RequestError> {
+        self.check(request(&state.schedule, at), random).await
+    }
+}
+
+/// What a tick asks for.
+fn request(schedule: &Schedule, at: Millis) -> JobRequest {
+    JobRequest {
+        kind: Some(schedule.kind.clone()),
+        args: serde_json::from_str(schedule.args.get()).unwrap_or(Value::Null),
+        queue: Some(schedule.queue.clone()),
+        tenant: Some(schedule.tenant.clone()),
+        client: schedule.client.clone(),
+        priority: schedule.priority,
+        tags: schedule.tags.clone(),
+        tick: Some(Tick { schedule: schedule.name.clone(), at }),
+        ..JobRequest::default()
+    }
+}
