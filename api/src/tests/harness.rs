@@ -221,6 +221,7 @@ pub(super) fn request(key: &str, method: &str, path: &str) -> axum::http::reques
 /// A kind that keeps no schema to itself.
 pub(super) fn kind(name: &'static str, repeatable: bool) -> KindRecord {
     KindRecord {
+        schedule: None,
         name: Name::literal(name),
         version: 1,
         args_schema: json!({ "type": "object", "required": ["n"], "additionalProperties": false, "properties": { "n": { "type": "integer" } } }),

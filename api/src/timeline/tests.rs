@@ -33,6 +33,7 @@ fn job(state: State) -> Job {
         tags: Vec::new(),
         parent: None,
         replay_of: None,
+        tick: None,
         replays: Vec::new(),
         output: None,
         reason: None,
