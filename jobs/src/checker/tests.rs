@@ -14,6 +14,7 @@ const HOUR: i64 = 3_600_000;
 /// A kind that only a record knows, as another program would register it.
 fn record(schema: Value) -> KindRecord {
     KindRecord {
+        schedule: None,
         name: name("shop.order"),
         version: 1,
         args_schema: schema,
