@@ -14,7 +14,7 @@ pub use shape::Shape;
 use crate::{FieldFault, JobRequest, RequestError};
 use known::{Kinds, Known};
 use longshore_base::{Clock, Code, Millis, Name, Random};
-use longshore_queue::{Broker, BrokerError, Durability, Home, JobId, Json, NewJob, PAYLOAD_MAX, json};
+use longshore_queue::{Broker, BrokerError, Durability, Home, JobId, Json, KindRecord, NewJob, PAYLOAD_MAX, json};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -74,7 +74,31 @@ impl Checker {
         if faults.is_empty() { Ok(()) } else { Err(RequestError::Faults { code: Code::RequestInvalid, faults }) }
     }
 
+    /// Checks all of a request, and makes nothing, not even its queue.
+    ///
+    /// # Errors
+    /// As [`Checker::check`].
+    pub async fn look(&self, request: &JobRequest) -> Result<(), RequestError> {
+        self.fill(request).await.map(drop)
+    }
+
+    /// The record of a kind.
+    ///
+    /// # Errors
+    /// No process has registered it, or the broker's.
+    pub async fn record(&self, kind: &Name) -> Result<KindRecord, RequestError> {
+        Ok(self.kind(kind).await?.record.clone())
+    }
+
     async fn build(&self, request: JobRequest, id: impl FnOnce(Home) -> JobId) -> Result<NewJob, RequestError> {
+        let job = self.fill(&request).await?;
+        let home = self.broker.home(&job.queue).await?;
+        let id = job.parent.as_ref().map_or_else(|| id(home), |parent| parent.child_id(home));
+        Ok(NewJob { id, ..job })
+    }
+
+    /// The job, with an id that is not its own yet.
+    async fn fill(&self, request: &JobRequest) -> Result<NewJob, RequestError> {
         let Some(name) = &request.kind else {
             let fault = FieldFault::new("/kind", "the kind is missing", "the name of a kind");
             return Err(RequestError::Faults { code: Code::RequestInvalid, faults: vec![fault] });
@@ -83,7 +107,7 @@ impl Checker {
         let mut faults = Vec::new();
         let args = self.args(&known, &request.args, &mut faults)?;
         let code = if faults.is_empty() { Code::RequestInvalid } else { Code::ArgsInvalid };
-        let job = fields::fill(&known.record, &request, args, self.clock.now(), &mut faults);
+        let job = fields::fill(&known.record, request, args, self.clock.now(), &mut faults);
         if !faults.is_empty() {
             faults.truncate(FAULTS_MAX);
             return Err(RequestError::Faults { code, faults });
@@ -91,9 +115,7 @@ impl Checker {
         if !job.policy.repeatable && self.broker.durability() == Durability::Fast {
             return Err(BrokerError::NotDurable.into());
         }
-        let home = self.broker.home(&job.queue).await?;
-        let id = job.parent.as_ref().map_or_else(|| id(home), |parent| parent.child_id(home));
-        Ok(NewJob { id, ..job })
+        Ok(job)
     }
 
     async fn kind(&self, name: &Name) -> Result<Arc<Known>, RequestError> {

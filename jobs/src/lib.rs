@@ -11,9 +11,9 @@ mod kind;
 mod kinds;
 mod outbound;
 mod request;
-mod ticks;
 #[cfg(test)]
 mod testing;
+mod ticks;
 
 pub use backoff::backoff;
 pub use catalog::Catalog;
@@ -24,3 +24,4 @@ pub use failure::{Cause, Failure};
 pub use kind::{Kind, Retry, minutes, seconds};
 pub use outbound::{Outbound, install_tls};
 pub use request::{FieldFault, JobRequest, RequestError};
+pub use ticks::BACKFILL;

@@ -5,6 +5,9 @@ use longshore_base::{Millis, Random};
 use longshore_queue::{NewJob, Schedule, ScheduleState, Tick};
 use serde_json::Value;
 
+/// The kind whose jobs make up for a range of ticks. Its args are {schedule, from, to, per_second}, with times in milliseconds.
+pub const BACKFILL: &str = "schedules.backfill";
+
 impl Checker {
     /// The job of a tick. Its id comes from the schedule's incarnation and the tick, so that nobody makes a second one.
     ///
@@ -20,6 +23,22 @@ impl Checker {
     /// As [`Checker::check`].
     pub async fn tick_by_hand(&self, state: &ScheduleState, at: Millis, random: &dyn Random) -> Result<NewJob, RequestError> {
         self.check(request(&state.schedule, at), random).await
+    }
+
+    /// The same with an id that `seed` and `at` always give, so that a repeated call makes no second job.
+    ///
+    /// # Errors
+    /// As [`Checker::check`].
+    pub async fn tick_by_hand_derived(&self, state: &ScheduleState, at: Millis, seed: &[u8]) -> Result<NewJob, RequestError> {
+        self.check_derived(request(&state.schedule, at), at, seed).await
+    }
+
+    /// Checks what each tick of a schedule would ask for; makes nothing.
+    ///
+    /// # Errors
+    /// As [`Checker::check`], with pointers into the schedule.
+    pub async fn check_schedule(&self, schedule: &Schedule) -> Result<(), RequestError> {
+        self.look(&request(schedule, 0)).await
     }
 }
 

@@ -1,9 +1,9 @@
 //! What a kind's record may say, when it comes from outside.
 
-use super::known::compile;
+use super::{args, known::compile};
 use crate::FieldFault;
 use longshore_base::Name;
-use longshore_queue::{KindRecord, RESOURCES_MAX};
+use longshore_queue::{KindRecord, RESOURCES_MAX, Timetable, TimingFault};
 
 const POINTERS_MAX: usize = 8;
 const SCHEMA_MAX: usize = 64 * 1024;
@@ -42,6 +42,12 @@ pub(super) fn faults(record: &KindRecord) -> Vec<FieldFault> {
     if let Some(owner) = &record.owner {
         check(owner.len() <= LABEL_MAX, "/owner", format!("{} bytes", owner.len()), "at most 256 bytes");
     }
+    faults.extend(schedule(record));
+    let mut check = |ok: bool, pointer: &str, detail: String, allowed: &str| {
+        if !ok {
+            faults.push(FieldFault::new(pointer, detail, allowed));
+        }
+    };
     for (key, schema) in [("/args_schema", Some(&record.args_schema)), ("/output_schema", record.output_schema.as_ref())] {
         let Some(schema) = schema else { continue };
         let bytes = schema.to_string().len();
@@ -51,6 +57,20 @@ pub(super) fn faults(record: &KindRecord) -> Vec<FieldFault> {
         {
             check(false, key, broken, "a JSON Schema (draft 2020-12) without references to other documents");
         }
+    }
+    faults
+}
+
+/// The faults of the kind's own schedule: of its timing, and of its args against the kind's schema.
+fn schedule(record: &KindRecord) -> Vec<FieldFault> {
+    let Some(schedule) = &record.schedule else { return Vec::new() };
+    let timing = Timetable::new(&schedule.timing, &record.name, &record.name, 0).err().unwrap_or_default();
+    let at = |fault: TimingFault| FieldFault::new(format!("/schedule{}", fault.pointer), fault.detail, fault.allowed);
+    let mut faults: Vec<_> = timing.into_iter().map(at).collect();
+    if let Some(given) = &schedule.args
+        && let Ok(validator) = compile(&record.args_schema)
+    {
+        args::faults_at("/schedule/args", &validator, &record.args_schema, given, &mut faults);
     }
     faults
 }
