@@ -4,9 +4,10 @@
 //! Batches are per item, not atomic; a refused item leaves everything as it was.
 
 use crate::{
-    Ack, Acked, BeatReply, BrokerError, Command, Delivered, Delivery, Due, DueSchedules, Explanation, ExtendReply, Fire, Fired, Group, Health, Held, Home, Inbox, Job,
-    JobId, Json, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Priority, QueueStats, ResourceChange,
-    ResourceState, RuleChange, RuleScope, Saves, ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, ScopeState, State, TickRecord, TickReport, Token, WorkerReport,
+    Ack, Acked, BeatReply, BrokerError, Command, Delivered, Delivery, Due, DueSchedules, Explanation, ExtendReply, Fire, Fired, Group,
+    Health, Held, Home, Inbox, Job, JobId, Json, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Priority,
+    QueueStats, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState,
+    ScopeState, State, TickRecord, TickReport, Token, WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Millis, Name, Scope};
@@ -155,38 +156,43 @@ pub trait Broker: Send + Sync + Debug + 'static {
     /// change other than Put of one that does not exist is [`BrokerError::Conflict`] with [`longshore_base::Code::ScheduleNotFound`].
     /// Answers how it stands, for Remove how it last stood. What it says is checked before, by the caller.
     async fn schedule(&self, tenant: &Name, name: &Name, change: ScheduleChange, expected: Option<u64>) -> Result<ScheduleState> {
-        let _ = (tenant, name, change, expected,);
+        let _ = (tenant, name, change, expected);
         Err(BrokerError::Refused("schedules are not there".to_owned()))
     }
 
     /// One schedule.
     async fn find_schedule(&self, scope: &Scope, tenant: &Name, name: &Name) -> Result<Option<ScheduleState>> {
-        let _ = (scope, tenant, name,);
+        let _ = (scope, tenant, name);
         Err(BrokerError::Refused("schedules are not there".to_owned()))
     }
 
     /// A page of schedules, by (tenant, name), at most `limit` (1..=1000).
     async fn schedules(&self, scope: &Scope, filter: &ScheduleFilter, limit: usize, cursor: Option<&str>) -> Result<SchedulePage> {
-        let _ = (scope, filter, limit, cursor,);
+        let _ = (scope, filter, limit, cursor);
         Err(BrokerError::Refused("schedules are not there".to_owned()))
     }
 
     /// A schedule's history, newest first, at most `limit` of the [`crate::TICKS_KEPT`] that are kept. Empty when there is no such schedule.
     async fn ticks(&self, scope: &Scope, tenant: &Name, name: &Name, limit: usize) -> Result<Vec<TickRecord>> {
-        let _ = (scope, tenant, name, limit,);
+        let _ = (scope, tenant, name, limit);
         Err(BrokerError::Refused("schedules are not there".to_owned()))
     }
 
     /// Schedules of a queue whose next tick is due by the server's clock, at most `limit`, and how long until the next.
     async fn due_schedules(&self, queue: &Name, limit: usize) -> Result<DueSchedules> {
-        let _ = (queue, limit,);
+        let _ = (queue, limit);
         Err(BrokerError::Refused("schedules are not there".to_owned()))
     }
 
     /// Carries out schedulers' decisions, each in one step: compares and moves the cursor, applies the overlap rule tick by tick, enqueues,
-    /// keeps the history. An id that is there already makes no second job.
+    /// keeps the history. A schedule that does not live in `queue` (removed, moved away) or has another incarnation is
+    /// [`longshore_base::Code::ScheduleMoved`], by hand too.
+    ///
+    /// Of each tick, in this order: a job that there is no job for, or that an enqueue would refuse, is Refused. An id that is there already
+    /// makes no second job, asks no overlap rule and leaves `last_job` and `held_job`: Started, Held if it is Waiting. Then the overlap rule;
+    /// then the unique key: Merged, which leaves `last_job` and `held_job` too; else Started or Held.
     async fn fire(&self, queue: &Name, fires: Vec<Fire>) -> Result<Vec<Result<Fired>>> {
-        let _ = (queue, fires,);
+        let _ = (queue, fires);
         Err(BrokerError::Refused("schedules are not there".to_owned()))
     }
 

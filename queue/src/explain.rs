@@ -26,11 +26,11 @@ pub enum Obstacle {
         /// When.
         until: Millis,
     },
-    /// It waits for children or a signal.
+    /// It waits for children, a signal or the end of another job.
     Waiting {
         /// For what, in words.
         what: String,
-        /// Open children.
+        /// Open children, or the other job.
         by: Vec<JobId>,
         /// When the wait runs out.
         until: Option<Millis>,

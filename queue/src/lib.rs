@@ -48,9 +48,9 @@ pub use rule::{
 };
 pub use scaling::Scaling;
 pub use schedule::{
-    Cron, DueSchedules, EVERY_LEAST_MS, FIRE_MOST, Fire, FireTick, Fired, Gap, Incarnation, LATE_MS, LOOK_MOST, Missed, MissedTicks, Overlap, Plan,
-    RepeatedHour, SPAN_MOST_MS, Schedule, ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, TICKS_KEPT, Tick, TickOutcome,
-    TickRecord, Timetable, Timing, TimingFault, Turn, When,
+    Cron, DueSchedules, EVERY_LEAST_MS, FIRE_MOST, Fire, FireTick, Fired, Gap, Incarnation, LATE_MS, LOOK_MOST, Missed, MissedTicks,
+    Overlap, Plan, RepeatedHour, SPAN_MOST_MS, Schedule, ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, TICKS_KEPT, Tick,
+    TickOutcome, TickRecord, Timetable, Timing, TimingFault, Turn, When,
 };
 pub use sqlite::{SqliteBroker, SqliteOptions};
 pub use state::{MOVES, Move, State};
@@ -64,6 +64,8 @@ pub const ERROR_MAX: usize = 8 * 1024;
 pub const LOGS_MAX: usize = 64 * 1024;
 /// Signals that a job's mailbox holds at most; more are refused.
 pub const MAILBOX_MAX: usize = 100;
+/// Jobs that wait for the end of the same job at most; a held tick may be one more.
+pub const FOLLOWERS_MAX: usize = 100;
 /// Resources that a job uses at most.
 pub const RESOURCES_MAX: usize = 8;
 /// Lane and unique keys are at most this many bytes of UTF-8.

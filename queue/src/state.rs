@@ -16,7 +16,7 @@ pub enum State {
     Running,
     /// Has failed or crashed, waits for its next attempt.
     Retrying,
-    /// Waits for children or a signal, without a slot.
+    /// Waits for children, a signal or the end of another job, without a slot.
     Waiting,
     /// Ended well. Removed after its retention.
     Completed,
@@ -92,7 +92,8 @@ pub const MOVES: &[Move] = &[
         from: &[],
         event: "enqueue",
         to: &[Ready, Scheduled, Waiting],
-        effects: "the id is checked first, then the unique key; a duplicate answers the existing job",
+        effects: "the id is checked first, then the unique key; a duplicate answers the existing job; Waiting: a tick that is held, or \
+                  depends-on, until the other job has ended",
     },
     Move { from: &[Scheduled], event: "due", to: &[Ready], effects: "enters its lane" },
     Move { from: &[Scheduled], event: "replaced, or run_at edited", to: &[Ready, Scheduled], effects: "" },
@@ -139,7 +140,7 @@ pub const MOVES: &[Move] = &[
         from: &[Waiting],
         event: "condition met, or timeout or failed child with policy wake",
         to: &[Ready],
-        effects: "a flag tells the handler which",
+        effects: "a flag tells the handler which; the step that ends a job wakes those that wait for its end",
     },
     Move { from: &[Waiting], event: "timeout or failed child with policy die", to: &[Dead], effects: "" },
     Move { from: &[Completed, Cancelled, Dead], event: "retention, or purge of a dead one", to: &[], effects: "copied to the store first" },

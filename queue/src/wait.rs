@@ -1,8 +1,8 @@
 //! Waiting: children, signals, and the deliveries that wake a job. A wait cannot lose a wake-up: the Wait ack looks
 //! at the children and the mailbox in the same step that would put the job to sleep.
 
-use crate::{ErrorInfo, JobId, Json, State, Token};
-use longshore_base::Millis;
+use crate::{BrokerError, ErrorInfo, JobId, Json, State, Token};
+use longshore_base::{Code, Millis};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -28,9 +28,42 @@ pub enum WaitOn {
     AnyChild,
     /// A signal of this name is in the mailbox.
     Signal(String),
-    /// That job of the same queue has ended, well or not, or is not there any more. Only for a job that is enqueued with it (a held tick): a
-    /// Wait ack with it is refused. It is woken by the step that ends the other job.
+    /// That job of the same queue has ended, well or not, or is not there any more: depends-on, or a held tick. Only for a job that is
+    /// enqueued with it; one whose condition is met already is enqueued as if it had no wait. It is woken by the step that ends the other
+    /// job. At most [`crate::FOLLOWERS_MAX`] jobs wait for the same one; a held tick may be one more.
     Job(JobId),
+}
+
+impl Wait {
+    /// Whether the new job `id` may start with this wait: it follows a job of its own queue and not itself.
+    ///
+    /// # Errors
+    /// [`Code::RequestInvalid`]: it may not.
+    pub fn check_start(&self, id: JobId) -> Result<(), BrokerError> {
+        let WaitOn::Job(other) = &self.on else { return Ok(()) };
+        if *other == id {
+            return Err(invalid(format!("{id} would wait for its own end")));
+        }
+        if other.home() != id.home() {
+            return Err(invalid(format!("{id} would wait for {other}, a job of another queue")));
+        }
+        Ok(())
+    }
+
+    /// Whether an attempt may end with this wait: not on another job's end.
+    ///
+    /// # Errors
+    /// [`Code::RequestInvalid`]: it may not.
+    pub fn check_ack(&self) -> Result<(), BrokerError> {
+        match &self.on {
+            WaitOn::Job(other) => Err(invalid(format!("an attempt cannot end with a wait for {other}; only a new job may follow another"))),
+            WaitOn::AllChildren | WaitOn::AnyChild | WaitOn::Signal(_) => Ok(()),
+        }
+    }
+}
+
+fn invalid(detail: String) -> BrokerError {
+    BrokerError::Conflict { code: Code::RequestInvalid, detail }
 }
 
 /// What to do when a wait does not end as hoped.

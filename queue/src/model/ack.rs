@@ -25,6 +25,9 @@ impl World {
             }
             None => return Err(queue.late()),
         }
+        if let Outcome::Wait(wait) = &ack.outcome {
+            wait.check_ack()?;
+        }
         let state = queue.settle(now, ack);
         self.drain(now);
         Ok(Acked { state, repeated: false })

@@ -112,9 +112,13 @@ fn own_state(now: Millis, record: &super::Record) -> Option<Obstacle> {
             let what = match record.wait.as_ref().map(|wait| &wait.on) {
                 Some(WaitOn::Signal(name)) => format!("the signal {name}"),
                 Some(WaitOn::AnyChild) => "one of its children".to_owned(),
+                Some(WaitOn::Job(other)) => format!("the end of {other}"),
                 _ => "its children".to_owned(),
             };
-            let by = record.children.values().filter(|child| child.outcome.is_none()).map(|child| child.id).collect();
+            let by = match record.followed() {
+                Some(other) => vec![other],
+                None => record.children.values().filter(|child| child.outcome.is_none()).map(|child| child.id).collect(),
+            };
             Some(Obstacle::Waiting { what, by, until: job.due_at })
         }
         State::Completed | State::Cancelled | State::Dead => Some(Obstacle::Ended { state: job.state, reason: job.reason }),

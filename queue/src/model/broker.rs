@@ -2,10 +2,10 @@
 
 use super::World;
 use crate::{
-    Ack, Acked, BeatReply, Begun, Broker, BrokerError, Command, Delivered, Delivery, Durability, Edit, Enqueued, Explanation, ExtendReply,
-    Filter, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Page,
-    QueueStats, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, Scope, ScopeState, State, TickReport, Token,
-    WorkerReport,
+    Ack, Acked, BeatReply, Begun, Broker, BrokerError, Command, Delivered, Delivery, DueSchedules, Durability, Edit, Enqueued, Explanation,
+    ExtendReply, Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest,
+    LogLine, NewJob, Note, Page, QueueStats, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, ScheduleChange,
+    ScheduleFilter, SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token, WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Clock, ManualClock, Millis, Name};
@@ -187,6 +187,24 @@ impl Broker for ModelBroker {
         let shown = |world: &World| world.record(id).map(|r| format!("{:?}", r.job));
         let before = shown(&self.world());
         self.until(at_most, |world| shown(world) != before).await;
+    }
+    async fn schedule(&self, tenant: &Name, name: &Name, change: ScheduleChange, expected: Option<u64>) -> Result<ScheduleState> {
+        self.change(|world, now| world.schedule(now, tenant, name, change, expected))
+    }
+    async fn find_schedule(&self, scope: &Scope, tenant: &Name, name: &Name) -> Result<Option<ScheduleState>> {
+        Ok(self.world().find_schedule(scope, tenant, name))
+    }
+    async fn schedules(&self, scope: &Scope, filter: &ScheduleFilter, limit: usize, cursor: Option<&str>) -> Result<SchedulePage> {
+        self.world().schedules(scope, filter, limit, cursor)
+    }
+    async fn ticks(&self, scope: &Scope, tenant: &Name, name: &Name, limit: usize) -> Result<Vec<TickRecord>> {
+        Ok(self.world().ticks(scope, tenant, name, limit))
+    }
+    async fn due_schedules(&self, queue: &Name, limit: usize) -> Result<DueSchedules> {
+        Ok(self.world().due_schedules(self.clock.now(), queue, limit))
+    }
+    async fn fire(&self, queue: &Name, fires: Vec<Fire>) -> Result<Vec<Result<Fired>>> {
+        Ok(self.change(|world, now| fires.into_iter().map(|fire| world.fire(now, queue, fire)).collect()))
     }
     async fn begin(&self, tenant: &Name, key: &str, body_hash: &[u8; 32], seed: &[u8; 16], now: Millis) -> Result<Begun> {
         Ok(self.change(|world, _| world.begin(tenant, key, *body_hash, *seed, now)))

@@ -75,7 +75,7 @@ impl Queue {
             WaitOn::AllChildren => record.children.values().all(|c| c.outcome.is_some()),
             WaitOn::AnyChild => record.children.values().any(|c| c.outcome.is_some()),
             WaitOn::Signal(name) => record.mailbox.iter().any(|s| s.name == *name),
-            WaitOn::Job(other) => self.jobs.get(other).is_none_or(|other| other.job.state.is_ended()),
+            WaitOn::Job(_) => self.is_over(&wait.on),
         };
         let for_children = !matches!(wait.on, WaitOn::Signal(_) | WaitOn::Job(_));
         match wait.on_child_failed {
@@ -83,6 +83,28 @@ impl Queue {
             WaitPolicy::Wake if failed && for_children => self.wake(id, now, Woken::ChildFailed),
             _ if met => self.wake(id, now, Woken::Met),
             _ => {}
+        }
+    }
+
+    /// The wait is for a job that has ended or is not there.
+    pub(super) fn is_over(&self, on: &WaitOn) -> bool {
+        matches!(on, WaitOn::Job(other) if !self.is_alive(*other))
+    }
+
+    /// The job is there and has not ended.
+    pub(super) fn is_alive(&self, id: JobId) -> bool {
+        self.jobs.get(&id).is_some_and(|record| !record.job.state.is_ended())
+    }
+
+    /// Jobs that wait for the end of this one.
+    pub(super) fn followers(&self, id: JobId) -> Vec<JobId> {
+        self.jobs.values().filter(|record| record.followed() == Some(id)).map(|record| record.job.id).collect()
+    }
+
+    /// The step that ends a job wakes those that wait for it.
+    pub(super) fn wake_followers(&mut self, id: JobId, now: Millis) {
+        for follower in self.followers(id) {
+            self.look(follower, now);
         }
     }
 
@@ -107,5 +129,15 @@ impl Queue {
             }
         }
         u32::try_from(over.len()).unwrap_or(u32::MAX)
+    }
+}
+
+impl super::Record {
+    /// The job whose end it waits for.
+    pub(super) fn followed(&self) -> Option<JobId> {
+        match self.wait.as_ref()?.on {
+            WaitOn::Job(other) => Some(other),
+            _ => None,
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Enqueue: the id first, then the unique key, then the job.
 
 use super::world::{Queue, Record, Result, World, ms};
-use crate::{BrokerError, Counters, Due, Enqueued, Job, JobId, NewJob, State, UniqueMode};
-use longshore_base::Millis;
+use crate::{BrokerError, Counters, Due, Enqueued, FOLLOWERS_MAX, Job, JobId, NewJob, State, UniqueMode, WaitOn};
+use longshore_base::{Code, Millis};
 use std::{collections::BTreeMap, time::Duration};
 
 /// How far *replace* pushes a due time unless the caller says otherwise.
@@ -16,6 +16,9 @@ impl World {
         if self.home(&new.queue) != new.id.home() {
             return Err(BrokerError::Refused(format!("{} was not made for the queue {}", new.id, new.queue)));
         }
+        if let Some(wait) = &new.wait {
+            wait.check_start(new.id)?;
+        }
         let queue = self.queue(&new.queue);
         if let Some(there) = queue.known(new.id) {
             return Ok(there);
@@ -23,12 +26,19 @@ impl World {
         if let Some(holder) = queue.taken(now, &new) {
             return Ok(queue.meet(now, holder, new));
         }
+        if let Some(WaitOn::Job(other)) = new.wait.as_ref().map(|wait| &wait.on)
+            && queue.followers(*other).len() >= FOLLOWERS_MAX
+        {
+            let detail = format!("{FOLLOWERS_MAX} jobs wait for the end of {other} already");
+            return Err(BrokerError::Conflict { code: Code::RequestInvalid, detail });
+        }
         Ok(queue.insert(now, new))
     }
 }
 
 impl Queue {
-    fn known(&self, id: JobId) -> Option<Enqueued> {
+    /// The job that this id led to before.
+    pub(super) fn known(&self, id: JobId) -> Option<Enqueued> {
         let id = self.merged.iter().rev().find(|(merged, _)| *merged == id).map_or(id, |(_, into)| *into);
         self.jobs.get(&id).map(|r| Enqueued { id, state: r.job.state, duplicate: true })
     }
@@ -40,7 +50,7 @@ impl Queue {
         (self.jobs.contains_key(holder) && until.is_none_or(|until| until > now)).then_some(*holder)
     }
 
-    fn meet(&mut self, now: Millis, holder: JobId, new: NewJob) -> Enqueued {
+    pub(super) fn meet(&mut self, now: Millis, holder: JobId, new: NewJob) -> Enqueued {
         let record = self.get(holder);
         let replaces = match &new.unique {
             Some(unique) => match unique.mode {
@@ -132,7 +142,7 @@ impl Queue {
             logs: std::collections::VecDeque::new(),
         };
         self.jobs.insert(id, record);
-        if let Some(wait) = new.wait {
+        if let Some(wait) = new.wait.filter(|wait| !self.is_over(&wait.on)) {
             self.fall_asleep(id, now, wait);
         }
         Enqueued { id, state: self.jobs[&id].job.state, duplicate: false }

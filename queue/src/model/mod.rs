@@ -7,12 +7,14 @@ mod admit;
 mod broker;
 mod deliver;
 mod enqueue;
+mod fire;
 mod lanes;
 mod lease;
 mod people;
 mod resources;
 mod rest;
 mod rules;
+mod schedules;
 mod tick;
 mod world;
 

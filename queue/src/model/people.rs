@@ -106,6 +106,7 @@ impl World {
             tags: old.tags,
             parent: old.parent,
             replay_of: Some(id),
+            tick: old.tick,
             ..NewJob::new(replay.new_id, old.queue, old.kind, old.tenant, replay.args.unwrap_or(old.args))
         };
         if queue.taken(now, &new).is_some() {

@@ -29,6 +29,7 @@ impl World {
             report.reaped = q.reap(now);
         }
         report.delivered = self.drain(now);
+        report.next_schedule = self.due_schedules(now, queue, 0).next_in;
         report
     }
 }

@@ -27,6 +27,8 @@ pub struct World {
     pub(super) workers: BTreeMap<String, super::rest::Worker>,
     pub(super) requests: BTreeMap<(Name, String), super::rest::Request>,
     pub(super) resources: BTreeMap<Name, super::resources::Resource>,
+    /// By tenant and name.
+    pub(super) schedules: BTreeMap<(Name, Name), super::schedules::Entry>,
 }
 
 /// One queue.
@@ -150,7 +152,8 @@ impl World {
         self.queues.get(queue).map_or_else(String::new, |q| {
             let rest = (q.seq, q.token, &q.uniques, &q.merged, &q.replies, &q.outbox, q.slots, &q.auto);
             let fair = (&q.running, &q.scopes, &q.shares, q.turn, &q.open, &q.means, q.mean_ms, &q.ends);
-            format!("{:#?}\n{rest:#?}\n{fair:#?}", q.jobs)
+            let schedules: Vec<_> = self.schedules.values().filter(|entry| entry.state.schedule.queue == *queue).collect();
+            format!("{:#?}\n{rest:#?}\n{fair:#?}\n{schedules:#?}", q.jobs)
         })
     }
 
@@ -242,6 +245,7 @@ impl Queue {
             parcels.push(Parcel::Tell(parent.ended(id, outcome)));
         }
         self.outbox.extend(parcels);
+        self.wake_followers(id, now);
     }
 
     /// Frees the job's unique key if it holds it: at its end, or at its start for *keep until started*. A throttle's window stays.

@@ -112,8 +112,11 @@ pub enum Missed {
     All(u32),
 }
 
-/// What a tick does while the run before it has not ended. A run that waits for its next attempt has not ended
-/// either.
+/// What a tick does while the run before it, `last_job`, has not ended. A run that waits for its next attempt has not ended either; one
+/// that is not there any more has.
+///
+/// Before each tick the held job is looked at: when the run before has ended, the held one has taken its place (`last_job` is it); when it
+/// has ended itself, being cancelled while it was held, it is none. So it is held exactly as long as the run before has not ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {

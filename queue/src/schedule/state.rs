@@ -19,7 +19,7 @@ pub struct ScheduleState {
     pub incarnation: Incarnation,
     /// Server time of its first Put.
     pub created_at: Millis,
-    /// Server time of the last change.
+    /// Server time of the last Put, Pause or Resume that changed something.
     pub changed_at: Millis,
     /// Ticks up to here are done with. Only grows, whatever the clock does.
     pub cursor: Millis,
@@ -53,6 +53,7 @@ impl Incarnation {
 #[derive(Debug, Clone)]
 pub enum ScheduleChange {
     /// Makes it, or replaces what it says. Where the timing or the queue changes, ticks before now are done with; otherwise they stay due.
+    /// Where the queue changes, `last_job` and `held_job` are forgotten: a run of another queue stands in nobody's way. The history stays.
     Put {
         /// What it says from now on.
         schedule: Box<Schedule>,
