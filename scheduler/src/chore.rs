@@ -11,8 +11,12 @@ use std::{fmt::Debug, time::Duration};
 pub trait Chore: Send + Sync + Debug + 'static {
     /// For logs and metrics.
     fn name(&self) -> &'static str;
-    /// How long a queue rests between two runs that leave nothing to do.
-    fn every(&self) -> Duration;
+    /// How long a queue rests between two runs that leave nothing to do. None: a run comes when [`Chore::due`] says so, and only then.
+    fn every(&self) -> Option<Duration>;
+    /// Returns when a chore without a pace of its own should run for this queue. May be dropped and called again.
+    async fn due(&self, _queue: &Name) {
+        std::future::pending().await
+    }
     /// Does one piece for one queue.
     async fn run(&self, queue: &Name) -> Result<Done, ChoreError>;
 }

@@ -2,8 +2,10 @@
 
 mod advance;
 mod follow;
+mod recur;
 mod retain;
 
 pub use advance::Advance;
 pub use follow::Follow;
+pub use recur::Recur;
 pub use retain::Retain;

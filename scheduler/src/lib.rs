@@ -2,6 +2,7 @@
 //!
 //! Any number of schedulers may run; none is a leader. Every chore is a bounded call that the broker makes safe to repeat.
 
+mod alarm;
 mod chore;
 mod chores;
 mod history;
@@ -9,7 +10,7 @@ mod options;
 mod scheduler;
 
 pub use chore::{Chore, ChoreError, Done};
-pub use chores::{Advance, Follow, Retain};
+pub use chores::{Advance, Follow, Recur, Retain};
 pub use history::{History, HistoryError};
 pub use options::Options;
 pub use scheduler::{Scheduler, Status};

@@ -1,8 +1,9 @@
 //! Runs every chore for every queue, staggered, and lets none of them end the process.
 
-use crate::{Advance, Chore, ChoreError, Done, Follow, History, Options, Retain};
+use crate::{Advance, Chore, ChoreError, Done, Follow, History, Options, Recur, Retain, alarm::Alarms};
 use futures::FutureExt;
 use longshore_base::{Clock, Name, Random};
+use longshore_jobs::Checker;
 use longshore_queue::Broker;
 use metrics::counter;
 use std::{
@@ -57,19 +58,22 @@ pub struct Status {
 }
 
 impl Scheduler {
-    /// Starts the chores that every installation needs, in the current tokio runtime.
+    /// Starts the chores that every installation needs, in the current tokio runtime. `checker`: for the jobs of schedules' ticks.
     #[must_use]
     pub fn start(
         options: Options,
         broker: Arc<dyn Broker>,
         history: Arc<dyn History>,
+        checker: Arc<Checker>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
-        let advance = Advance::new(broker.clone(), options.tick(), options.lease());
+        let alarms = Arc::new(Alarms::new(clock.clone()));
+        let advance = Advance::new(broker.clone(), options.tick(), options.lease(), alarms.clone());
+        let recur = Recur::new(broker.clone(), checker, alarms);
         let retain = Retain::new(broker.clone(), history, options);
         let follow = Follow::new(broker.clone(), clock.clone());
-        Self::with_chores(vec![Arc::new(advance), Arc::new(retain), Arc::new(follow)], broker, clock, random)
+        Self::with_chores(vec![Arc::new(advance), Arc::new(recur), Arc::new(retain), Arc::new(follow)], broker, clock, random)
     }
 
     /// Starts these chores.
@@ -140,9 +144,9 @@ async fn discover(inner: Arc<Inner>, tasks: TaskTracker) {
 async fn repeat(inner: Arc<Inner>, chore: Arc<dyn Chore>, queue: Name) {
     let mut failures = 0;
     // Queues and schedulers that started together should not work together.
-    inner.rest(chore.every().mul_f64(inner.random.unit())).await;
+    inner.pause(&*chore, &queue, inner.random.unit()).await;
     while !inner.stopped.is_cancelled() {
-        let wait = match inner.piece(chore.run(&queue)).await {
+        match inner.piece(chore.run(&queue)).await {
             Ok(done) => {
                 failures = 0;
                 inner.done();
@@ -151,11 +155,10 @@ async fn repeat(inner: Arc<Inner>, chore: Arc<dyn Chore>, queue: Name) {
                     tokio::task::yield_now().await;
                     continue;
                 }
-                chore.every()
+                inner.pause(&*chore, &queue, 1.0).await;
             }
-            Err(error) => inner.failed(chore.name(), Some(&queue), &error, &mut failures),
-        };
-        inner.rest(wait).await;
+            Err(error) => inner.rest(inner.failed(chore.name(), Some(&queue), &error, &mut failures)).await,
+        }
     }
 }
 
@@ -178,6 +181,16 @@ impl Inner {
         let wait = Duration::from_millis(100 << (*failures).min(6)).min(LONGEST);
         *failures = failures.saturating_add(1);
         wait
+    }
+    /// Waits until a chore's next run: `part` of its pace, or for its call.
+    async fn pause(&self, chore: &dyn Chore, queue: &Name, part: f64) {
+        match chore.every() {
+            Some(every) => self.rest(every.mul_f64(part)).await,
+            None => tokio::select! {
+                () = chore.due(queue) => {}
+                () = self.stopped.cancelled() => {}
+            },
+        }
     }
     /// Waits this long, a tenth more or less, or until the scheduler stops.
     async fn rest(&self, wait: Duration) {

@@ -3,6 +3,7 @@
 use crate::{Chore, ChoreError, Done, Follow, History, HistoryError, Options, Scheduler};
 use async_trait::async_trait;
 use longshore_base::{Clock, ManualClock, Name, Scope, SeededRandom, SystemClock};
+use longshore_jobs::Checker;
 use longshore_queue::{
     Ack, Auto, Broker, Due, Job, JobId, LeaseRequest, NewJob, Outcome, RuleChange, RuleScope, State, json, model::ModelBroker,
 };
@@ -35,6 +36,7 @@ impl History for Memory {
 
 struct Stage {
     broker: Arc<ModelBroker>,
+    checker: Arc<Checker>,
     time: ManualClock,
     clock: Arc<SystemClock>,
     random: Arc<SeededRandom>,
@@ -47,10 +49,11 @@ impl Stage {
     fn new() -> Self {
         let time = ManualClock::at(1_800_000_000_000);
         let broker = Arc::new(ModelBroker::new(time.clone()));
-        Self { broker, time, clock: SystemClock::new(), random: SeededRandom::new(3), queue: Name::literal("q") }
+        let checker = Arc::new(Checker::new(broker.clone(), Arc::new(time.clone())));
+        Self { broker, checker, time, clock: SystemClock::new(), random: SeededRandom::new(3), queue: Name::literal("q") }
     }
     fn start(&self, history: Arc<dyn History>) -> Scheduler {
-        Scheduler::start(FAST, self.broker.clone(), history, self.clock.clone(), self.random.clone())
+        Scheduler::start(FAST, self.broker.clone(), history, self.checker.clone(), self.clock.clone(), self.random.clone())
     }
     async fn enqueue(&self, due: Due) -> JobId {
         let home = self.broker.home(&self.queue).await.unwrap();
@@ -193,8 +196,8 @@ impl Chore for Clumsy {
     fn name(&self) -> &'static str {
         "clumsy"
     }
-    fn every(&self) -> Duration {
-        Duration::from_millis(5)
+    fn every(&self) -> Option<Duration> {
+        Some(Duration::from_millis(5))
     }
     async fn run(&self, _: &Name) -> Result<Done, ChoreError> {
         match self.runs.fetch_add(1, SeqCst) {

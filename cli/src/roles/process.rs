@@ -104,7 +104,7 @@ impl Process {
         };
         let own_metrics = metrics(host)?;
         let worker = if roles.worker { Some(work(&settings, host, &broker)?) } else { None };
-        let scheduler = store.as_ref().filter(|_| roles.scheduler).map(|store| time(&settings, host, &broker, store));
+        let scheduler = store.as_ref().filter(|_| roles.scheduler).map(|store| time(&settings, host, &broker, &checker, store));
         let last_lease = worker.clone().map(|worker| Arc::new(move || Some(worker.status().unanswered)) as LastLease);
         let server = listener.map(|(listener, address)| {
             let stop = CancellationToken::new();
@@ -199,7 +199,7 @@ fn work(settings: &Settings, host: &Host, broker: &Arc<dyn Broker>) -> Result<Wo
     started.map_err(|error| Stop::failed(format!("the worker cannot be started: {error}")))
 }
 
-fn time(settings: &Settings, host: &Host, broker: &Arc<dyn Broker>, store: &Store) -> Scheduler {
+fn time(settings: &Settings, host: &Host, broker: &Arc<dyn Broker>, checker: &Arc<Checker>, store: &Store) -> Scheduler {
     let options = longshore_scheduler::Options {
         tick_ms: ms(settings.scheduler.tick),
         lease_ms: ms(settings.worker.lease),
@@ -207,7 +207,7 @@ fn time(settings: &Settings, host: &Host, broker: &Arc<dyn Broker>, store: &Stor
         keep_count: settings.keep.completed_max,
         ..longshore_scheduler::Options::default()
     };
-    Scheduler::start(options, broker.clone(), Arc::new(store.clone()), host.clock.clone(), host.random.clone())
+    Scheduler::start(options, broker.clone(), Arc::new(store.clone()), checker.clone(), host.clock.clone(), host.random.clone())
 }
 
 fn limits(settings: &Settings) -> Limits {

@@ -1,7 +1,7 @@
 //! advance — moves a queue's time forward: due jobs become ready, those that never started expire, lost leases end, waits time
-//! out, children's ends reach their parents. All of it in the broker's one `tick`.
+//! out, children's ends reach their parents. All of it in the broker's one `tick`, which also says when the queue's next schedule is due.
 
-use crate::{Chore, ChoreError, Done};
+use crate::{Chore, ChoreError, Done, alarm::Alarms};
 use async_trait::async_trait;
 use longshore_base::Name;
 use longshore_queue::{Broker, BudgetAlert, TickReport};
@@ -14,13 +14,13 @@ pub struct Advance {
     broker: Arc<dyn Broker>,
     every: Duration,
     lease: Duration,
+    alarms: Arc<Alarms>,
 }
 
 impl Advance {
-    /// `lease`: how long workers' leases last.
-    #[must_use]
-    pub fn new(broker: Arc<dyn Broker>, every: Duration, lease: Duration) -> Self {
-        Self { broker, every, lease }
+    /// `lease`: how long workers' leases last. `alarms`: told when schedules are due.
+    pub(crate) fn new(broker: Arc<dyn Broker>, every: Duration, lease: Duration, alarms: Arc<Alarms>) -> Self {
+        Self { broker, every, lease, alarms }
     }
 }
 
@@ -29,11 +29,12 @@ impl Chore for Advance {
     fn name(&self) -> &'static str {
         "advance"
     }
-    fn every(&self) -> Duration {
-        self.every
+    fn every(&self) -> Option<Duration> {
+        Some(self.every)
     }
     async fn run(&self, queue: &Name) -> Result<Done, ChoreError> {
         let report = self.broker.tick(queue, self.lease).await?;
+        self.alarms.report(queue, report.next_schedule);
         tell(queue, &report);
         Ok(if report.more { Done::More } else { Done::Idle })
     }

@@ -33,8 +33,8 @@ impl Chore for Follow {
     fn name(&self) -> &'static str {
         "follow"
     }
-    fn every(&self) -> Duration {
-        EVERY
+    fn every(&self) -> Option<Duration> {
+        Some(EVERY)
     }
     async fn run(&self, queue: &Name) -> Result<Done, ChoreError> {
         let stats = self.broker.stats(&Scope::All, queue).await?;

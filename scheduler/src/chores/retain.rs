@@ -32,8 +32,8 @@ impl Chore for Retain {
     fn name(&self) -> &'static str {
         "retain"
     }
-    fn every(&self) -> Duration {
-        self.options.retention()
+    fn every(&self) -> Option<Duration> {
+        Some(self.options.retention())
     }
     async fn run(&self, queue: &Name) -> Result<Done, ChoreError> {
         let jobs = self.broker.expired(queue, self.options.keep(), self.options.keep_count, BATCH).await?;

@@ -1,0 +1,83 @@
+//! recur — fires the schedules of a queue. [`crate::Advance`] learns with every tick of a queue when its next schedule is due, and this sleeps
+//! exactly until then: a queue without schedules costs nothing, and one with schedules no look that finds nothing.
+//!
+//! A look reads what is due, decides (`decide.rs`), and hands the decisions to the broker, which lets one scheduler through for each
+//! schedule; being told that another one was faster is no failure.
+
+mod decide;
+mod tell;
+
+use crate::{Chore, ChoreError, Done, alarm::Alarms};
+use async_trait::async_trait;
+use decide::{Decided, Decider};
+use longshore_base::{Code, Millis, Name};
+use longshore_jobs::Checker;
+use longshore_queue::{Broker, BrokerError};
+use std::{sync::Arc, time::Duration};
+
+/// So many schedules are looked at at once; the rest come with the next look.
+const LOOK: usize = 200;
+
+/// See the file's first lines.
+#[derive(Debug)]
+pub struct Recur {
+    broker: Arc<dyn Broker>,
+    decider: Decider,
+    alarms: Arc<Alarms>,
+}
+
+impl Recur {
+    pub(crate) fn new(broker: Arc<dyn Broker>, checker: Arc<Checker>, alarms: Arc<Alarms>) -> Self {
+        Self { broker, decider: Decider::new(checker), alarms }
+    }
+
+    /// Hands one call's decisions to the broker. Answers the first failure that is no lost race.
+    async fn fire(&self, queue: &Name, part: Vec<Decided>) -> Result<(), BrokerError> {
+        let (told, fires): (Vec<_>, Vec<_>) = part.into_iter().map(|Decided { state, fire, .. }| (state, fire)).unzip();
+        let mut failed = None;
+        for (state, fired) in told.iter().zip(self.broker.fire(queue, fires).await?) {
+            match fired {
+                Ok(records) => tell::fired(&state.schedule, &records),
+                Err(BrokerError::Conflict { code: Code::ScheduleMoved, .. }) => tell::lost(&state.schedule),
+                Err(error) => {
+                    tell::failed(&state.schedule, &error);
+                    failed.get_or_insert(error);
+                }
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+#[async_trait]
+impl Chore for Recur {
+    fn name(&self) -> &'static str {
+        "recur"
+    }
+    fn every(&self) -> Option<Duration> {
+        None
+    }
+    async fn due(&self, queue: &Name) {
+        self.alarms.goes_off(queue).await;
+    }
+    async fn run(&self, queue: &Name) -> Result<Done, ChoreError> {
+        let look = self.broker.due_schedules(queue, LOOK).await?;
+        // Only lengths of time come from the server: its clock and ours need not agree.
+        let seen = self.alarms.elapsed();
+        if let Some(next) = look.next_in {
+            self.alarms.at_latest(queue, seen.saturating_add(next));
+        }
+        let all = self.decider.decide(look.due, look.now).await?;
+        for next_at in all.iter().filter_map(Decided::next_at) {
+            self.alarms.at_latest(queue, seen.saturating_add(until(next_at, look.now)));
+        }
+        for part in decide::parts(all) {
+            self.fire(queue, part).await?;
+        }
+        Ok(Done::Idle)
+    }
+}
+
+fn until(at: Millis, now: Millis) -> Duration {
+    Duration::from_millis(u64::try_from(at.saturating_sub(now)).unwrap_or(0))
+}
