@@ -84,6 +84,24 @@ impl FromRequest<Arc<Api>> for Raw {
     }
 }
 
+/// A checked body, and what tells its request from another one: path, query and body.
+#[derive(Debug)]
+pub(crate) struct Hashed<T> {
+    pub(crate) value: T,
+    pub(crate) hash: [u8; 32],
+}
+
+impl<T: Shaped> FromRequest<Arc<Api>> for Hashed<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Problem> {
+        let uri = request.uri().to_string();
+        let bytes = read(request, api).await?;
+        let hash = Sha256::new().chain_update(uri).chain_update([0]).chain_update(&bytes).finalize();
+        let value = if T::EMPTY_OK && bytes.is_empty() { Value::Object(Map::new()) } else { parse(&bytes, api)? };
+        decode(value).map(|value| Self { value, hash: hash.into() }).map_err(Problem::faults)
+    }
+}
+
 async fn read(request: Request, api: &Api) -> Result<Bytes, Problem> {
     let limits = &api.limits;
     let told = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());

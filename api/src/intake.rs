@@ -3,7 +3,7 @@
 
 mod known;
 
-pub(crate) use known::KnownQueues;
+pub(crate) use known::{KnownQueues, may_name};
 
 use crate::{
     auth::Principal,
@@ -214,6 +214,16 @@ impl<'a> Intake<'a> {
             Begun::Conflict => Err(Problem::new(Code::IdempotencyConflict)),
             Begun::Run { seed, at } => Ok(Begin::Go(go(Some(Key { tenant, key, seed, at })))),
         }
+    }
+
+    /// When it stops trying.
+    pub(crate) const fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// With an Idempotency-Key: what ids are made from, and the time of the first call.
+    pub(crate) fn seed(&self) -> Option<(&[u8; 16], Millis)> {
+        self.key.as_ref().map(|key| (&key.seed, key.at))
     }
 
     /// The job that the `index`-th item of the request asks for.

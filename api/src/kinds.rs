@@ -6,11 +6,12 @@ use crate::{
     calls::Repeat,
     params::{NoParams, PathName},
     problem::Problem,
+    schedules::KindScheduleBody,
     state::Api,
 };
 use axum::{Json, extract::State};
 use longshore_base::{Code, Name};
-use longshore_jobs::RequestError;
+use longshore_jobs::{FieldFault, RequestError};
 use longshore_queue::{Backoff, Keep, KindRecord, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -53,7 +54,7 @@ pub(crate) async fn put(
     if let Some(other) = body.name.as_ref().filter(|other| **other != name) {
         return Err(Problem::fault("/name", format!("`{other}` is not the name in the path"), name.as_str()));
     }
-    let record = body.record(name);
+    let record = body.record(name).map_err(|fault| Problem::faults(vec![fault]))?;
     let kept = api.call(api.deadline(), Repeat::Write, || api.checker.put(record.clone())).await;
     Ok(Json(kept.map_err(|error: RequestError| error)?.into()))
 }
@@ -111,6 +112,9 @@ pub(crate) struct KindBody {
     /// Older than this when it snoozes: dead.
     #[schema(minimum = 1)]
     age_max_ms: Option<u64>,
+    /// For schedules of it that say nothing of their own.
+    #[schema(nullable = false, inline)]
+    schedule: Option<KindScheduleBody>,
     /// How long ended jobs are kept: "none" (ten minutes) or {"ms": n}; absent: the engine's default.
     #[schema(schema_with = keep)]
     keep: Option<Keep>,
@@ -135,7 +139,8 @@ struct RetryBody {
 }
 
 impl KindBody {
-    fn record(self, name: Name) -> KindRecord {
+    fn record(self, name: Name) -> Result<KindRecord, FieldFault> {
+        let schedule = self.schedule.map(KindScheduleBody::checked).transpose()?;
         let usual = Policy::default();
         let retry = self.retry.unwrap_or(RetryBody { attempts_max: None, base_ms: None, max_ms: None });
         let policy = Policy {
@@ -151,8 +156,8 @@ impl KindBody {
             },
             keep: self.keep,
         };
-        KindRecord {
-            schedule: None,
+        Ok(KindRecord {
+            schedule,
             name,
             version: self.version,
             args_schema: self.args_schema,
@@ -166,7 +171,7 @@ impl KindBody {
             keep: self.keep,
             owner: self.owner,
             refused: None,
-        }
+        })
     }
 }
 
@@ -209,6 +214,9 @@ pub(crate) struct KindView {
     age_max_ms: Option<u64>,
     #[schema(value_type = Value)]
     keep: Option<Keep>,
+    /// What a schedule of it takes over when it names no timing, and the args when it has none.
+    #[schema(inline)]
+    schedule: Option<KindScheduleBody>,
     owner: Option<String>,
     /// Why a newer version was not taken over.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -243,6 +251,7 @@ impl From<KindRecord> for KindView {
             runs_max,
             age_max_ms,
             keep: record.keep.or(keep),
+            schedule: record.schedule.map(KindScheduleBody::from),
             owner: record.owner,
             refused: record.refused,
         }

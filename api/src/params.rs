@@ -57,7 +57,7 @@ impl FromRequestParts<Arc<Api>> for PathText {
 pub(crate) const NAME: &str = "[A-Za-z0-9][A-Za-z0-9._:-]{0,127}";
 
 /// The parameters of a query. A handler takes what it knows; [`Params::finish`] refuses the rest.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Params {
     left: Vec<(String, String)>,
     known: Vec<&'static str>,

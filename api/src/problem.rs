@@ -21,6 +21,8 @@ pub(crate) struct Problem {
     /// What may exist, when the outcome is not known.
     ids: Vec<JobId>,
     retry_after: Option<Duration>,
+    /// One more member of the body.
+    member: Option<(&'static str, Value)>,
     /// For the log alone.
     cause: Option<String>,
 }
@@ -29,7 +31,7 @@ impl Problem {
     /// A problem that says what its code's page says.
     pub(crate) fn new(code: Code) -> Self {
         let retry_after = (code.page().status == 503).then_some(Duration::from_secs(1));
-        Self { code, detail: None, faults: Vec::new(), ids: Vec::new(), retry_after, cause: None }
+        Self { code, detail: None, faults: Vec::new(), ids: Vec::new(), retry_after, member: None, cause: None }
     }
 
     /// 422 with these faults.
@@ -50,6 +52,16 @@ impl Problem {
     /// Adds faults.
     pub(crate) fn with(self, faults: Vec<FieldFault>) -> Self {
         Self { faults, ..self }
+    }
+
+    /// Adds a member to the body, for a code that a program answers with it.
+    pub(crate) fn member(self, name: &'static str, value: Value) -> Self {
+        Self { member: Some((name, value)), ..self }
+    }
+
+    /// The faults of a refusal, to be told with others; another problem stays what it is.
+    pub(crate) fn into_faults(self) -> Result<(Code, Vec<FieldFault>), Self> {
+        if self.faults.is_empty() { Err(self) } else { Ok((self.code, self.faults)) }
     }
 
     /// Keeps this for the log.
@@ -90,6 +102,9 @@ impl Problem {
             "type": format!("/errors/{}", self.code), "title": page.title, "status": page.status, "code": self.code.as_str(),
             "detail": detail, "errors": errors, "request_id": request_id,
         });
+        if let Some((name, value)) = &self.member {
+            body[*name] = value.clone();
+        }
         if !self.ids.is_empty() {
             body["ids"] = self.ids.iter().map(ToString::to_string).collect();
         }

@@ -2,8 +2,8 @@
 
 use crate::intake::KnownQueues;
 use crate::{
-    ApiState, auth, envelope, health, jobs, keys, kinds, lanes, metrics, openapi, pages, queues, resources, rules, scaling, state::Api,
-    why, workers,
+    ApiState, auth, envelope, health, jobs, keys, kinds, lanes, metrics, openapi, operations, pages, queues, resources, rules, scaling,
+    schedules, state::Api, why, workers,
 };
 use axum::{Router, middleware::from_fn_with_state};
 use longshore_store::KeyRing;
@@ -52,6 +52,16 @@ pub(crate) fn table() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(resources::get, resources::put, resources::remove))
         .routes(routes!(resources::pause))
         .routes(routes!(resources::resume))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::get, schedules::put, schedules::remove))
+        .routes(routes!(schedules::run))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
+        .routes(routes!(schedules::backfill))
+        .routes(routes!(schedules::next))
+        .routes(routes!(schedules::ticks))
+        .routes(routes!(operations::get))
+        .routes(routes!(operations::cancel))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::get, kinds::put))
         .routes(routes!(workers::list))

@@ -1,6 +1,7 @@
 //! A job as the API shows it.
 
 use crate::{
+    schedules::TickOfView,
     time::Time,
     timeline::{Step, timeline},
 };
@@ -84,6 +85,8 @@ pub(crate) struct JobView {
     expires_at: Option<Time>,
     #[schema(value_type = Vec<String>)]
     tags: Vec<Name>,
+    /// The schedule's tick that made it, or that it repeats.
+    tick: Option<TickOfView>,
 }
 
 /// What went wrong in one attempt.
@@ -138,6 +141,7 @@ impl From<Job> for JobView {
             ended_at: job.ended_at.map(Time),
             expires_at: job.expires_at.map(Time),
             tags: job.tags,
+            tick: job.tick.map(TickOfView::from),
         }
     }
 }

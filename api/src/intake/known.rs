@@ -2,11 +2,12 @@
 //! exist or that a kind goes to.
 
 use crate::{
+    auth::Principal,
     calls::{Deadline, Repeat},
     problem::Problem,
     state::Api,
 };
-use longshore_base::Name;
+use longshore_base::{Name, Scope};
 use longshore_queue::BrokerError;
 use std::{
     collections::BTreeSet,
@@ -42,6 +43,11 @@ impl Looked {
         let allowed = format!("the kind's own queue (no `queue`), a queue of a kind ({}), or one that exists", names.join(", "));
         Err(Problem::fault("/queue", format!("there is no queue `{queue}`, and a tenant's key makes none"), allowed))
     }
+}
+
+/// Refuses a queue that the caller may not make by naming it.
+pub(crate) async fn may_name(api: &Api, caller: &Principal, deadline: Deadline, queue: &Name) -> Result<(), Problem> {
+    if caller.scope() == Scope::All { Ok(()) } else { Looked::default().check(api, deadline, queue).await }
 }
 
 /// Learns the queues that exist, and answers those that the kinds go to.
