@@ -7,7 +7,7 @@ use super::{
     settle::{self, Ending, Verdict},
     tx::{CANCELLED, COMPLETED, DEAD, READY, RETRYING, RUNNING, SCHEDULED, Tx, WAITING},
 };
-use crate::{Ack, Acked, BrokerError, ErrorInfo, EventKind, Json, Outcome, PAYLOAD_MAX, Reason, Wait};
+use crate::{Ack, Acked, BrokerError, ErrorInfo, EventKind, Json, Outcome, PAYLOAD_MAX, Reason, Wait, WaitOn};
 use longshore_base::Code;
 use std::time::Duration;
 
@@ -38,6 +38,10 @@ fn one(tx: &mut Tx<'_>, worker: &str, ack: Ack) -> Result<Result<Acked>> {
                 Ok(Err(BrokerError::LeaseLost))
             }
         };
+    }
+    if let Outcome::Wait(Wait { on: WaitOn::Job(other), .. }) = ack.outcome {
+        let detail = format!("{} runs; only a job that is enqueued so can wait for the end of the job {other}", ack.id);
+        return Ok(Err(BrokerError::Conflict { code: Code::RequestInvalid, detail }));
     }
     let outcome = bounded(ack.outcome);
     settle::settle(tx, &mut job, ending(ack.ran, ack.used, &outcome))?;

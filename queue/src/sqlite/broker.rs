@@ -1,13 +1,14 @@
 //! The contract's calls, each sent to the writer or to a reader. What must survive a power cut before it is answered says `FSYNC`.
 
 use super::{
-    Result, SqliteBroker, ack, around, cancel, codec, deliver, edit, enqueue, explain, extend, lanes, lease, list, note, purge, replay,
-    resource, rule, signals, stats, tick, workers,
+    Result, SqliteBroker, ack, around, calendar, cancel, codec, deliver, edit, enqueue, explain, extend, fire, lanes, lease, list, note,
+    purge, replay, resource, rule, schedule, signals, stats, tick, workers,
 };
 use crate::{
-    Ack, Acked, BeatReply, Begun, Broker, Command, Delivered, Delivery, Durability, Edit, Enqueued, Explanation, ExtendReply, Filter,
-    Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Page, QueueStats,
-    Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, Scope, ScopeState, State, TickReport, Token, WorkerReport,
+    Ack, Acked, BeatReply, Begun, Broker, Command, Delivered, Delivery, DueSchedules, Durability, Edit, Enqueued, Explanation, ExtendReply,
+    Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob,
+    Note, Page, QueueStats, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, ScheduleChange, ScheduleFilter,
+    SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token, WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Millis, Name};
@@ -241,6 +242,43 @@ impl Broker for SqliteBroker {
 
     async fn watch(&self, id: JobId, at_most: Duration) {
         self.signals.watch(id, at_most, &*self.clock).await;
+    }
+
+    async fn schedule(&self, tenant: &Name, name: &Name, change: ScheduleChange, expected: Option<u64>) -> Result<ScheduleState> {
+        let (tenant, name) = (tenant.clone(), name.clone());
+        let (state, home) = self.write(FSYNC, move |tx| schedule::schedule(tx, &tenant, &name, change, expected)).await??;
+        if self.known(&state.schedule.queue).is_none() {
+            self.homes.write().unwrap_or_else(PoisonError::into_inner).insert(state.schedule.queue.clone(), Home(home));
+            self.signals.opened.notify_waiters();
+        }
+        Ok(state)
+    }
+
+    async fn find_schedule(&self, scope: &Scope, tenant: &Name, name: &Name) -> Result<Option<ScheduleState>> {
+        let (scope, tenant, name) = (scope.clone(), tenant.clone(), name.clone());
+        self.readers.read(move |db| calendar::seen(db, &scope, &tenant, &name)).await
+    }
+
+    async fn schedules(&self, scope: &Scope, filter: &ScheduleFilter, limit: usize, cursor: Option<&str>) -> Result<SchedulePage> {
+        let (scope, filter, cursor) = (scope.clone(), filter.clone(), cursor.map(str::to_owned));
+        self.readers.read(move |db| calendar::schedules(db, &scope, &filter, limit, cursor.as_deref())).await
+    }
+
+    async fn ticks(&self, scope: &Scope, tenant: &Name, name: &Name, limit: usize) -> Result<Vec<TickRecord>> {
+        let (scope, tenant, name) = (scope.clone(), tenant.clone(), name.clone());
+        self.readers.read(move |db| calendar::ticks(db, &scope, &tenant, &name, limit)).await
+    }
+
+    async fn due_schedules(&self, queue: &Name, limit: usize) -> Result<DueSchedules> {
+        let now = self.clock.now();
+        let Some(home) = self.known(queue) else { return Ok(DueSchedules { now, ..DueSchedules::default() }) };
+        self.readers.read(move |db| calendar::due(db, home.0, now, limit)).await
+    }
+
+    async fn fire(&self, queue: &Name, fires: Vec<Fire>) -> Result<Vec<Result<Fired>>> {
+        let Some(home) = self.known(queue) else { return Ok(fires.iter().map(|fire| Err(fire::gone(fire))).collect()) };
+        let queue = queue.clone();
+        self.write(FSYNC, move |tx| fire::fire(tx, &queue, home.0, fires)).await
     }
 
     async fn begin(&self, tenant: &Name, key: &str, body_hash: &[u8; 32], seed: &[u8; 16], now: Millis) -> Result<Begun> {

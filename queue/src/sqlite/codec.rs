@@ -10,7 +10,8 @@ type Result<T> = std::result::Result<T, BrokerError>;
 
 const VERSION: u8 = 1;
 
-/// The half of a job that hardly ever changes. Stored by position: a field is only ever added at the end, with a new version.
+/// The half of a job that hardly ever changes. Stored by position: a field is only ever added at the end,
+/// with a default for the bodies that were written before it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Body {
     pub(super) kind_version: u32,

@@ -118,7 +118,8 @@ pub(super) fn look(tx: &mut Tx<'_>, job: &mut Row) -> Result<()> {
         WaitOn::AllChildren => open == 0,
         WaitOn::AnyChild => ended > 0,
         WaitOn::Signal(name) => tx.db.any("deliver.signalled", params![job.seq, name])?,
-        WaitOn::Job(other) => tx.db.one("enqueue.state", [other.as_bytes()], |row| row.get::<_, u8>(0))?.is_none_or(|state| row::state(state).is_ended()),
+        // Nobody waits for itself: it was not there when it was enqueued.
+        WaitOn::Job(leader) => *leader == job.id || !tx.db.any("follow.leader", [leader.as_bytes()])?,
     };
     let failed = failed > 0 && !matches!(wait.on, WaitOn::Signal(_) | WaitOn::Job(_));
     match wait.on_child_failed {

@@ -1,7 +1,7 @@
 //! What every end of a job brings, and how it is told to whoever waits for it.
 
 use super::{
-    codec, row,
+    codec, follow, row,
     row::Row,
     tx::{CANCELLED, DEAD, Tx},
     unique,
@@ -11,8 +11,8 @@ use rusqlite::params;
 
 type Result<T> = std::result::Result<T, BrokerError>;
 
-/// Ends a job and writes its row: the unique key is freed, dead letters are counted by their fingerprint, the parent is told, and the
-/// open children of a cancelled job are cancelled. `deliver::drain` carries what is told, in the same transaction.
+/// Ends a job and writes its row: the unique key is freed, dead letters are counted by their fingerprint, the parent is told, who
+/// waited for this end is woken, and the open children of a cancelled job are cancelled. `deliver::drain` carries what is told, in the same transaction.
 pub(super) fn end(tx: &mut Tx<'_>, job: &mut Row, to: u8, reason: Option<Reason>, error: Option<&ErrorInfo>) -> Result<()> {
     tx.shift(job, to);
     job.ended_at = Some(tx.now);
@@ -28,6 +28,9 @@ pub(super) fn end(tx: &mut Tx<'_>, job: &mut Row, to: u8, reason: Option<Reason>
     if to == CANCELLED {
         let open = tx.db.all("deliver.open", [job.seq], |row| row.get::<_, [u8; 16]>(0))?;
         tx.cancels.extend(open.into_iter().map(JobId::from_bytes));
+    }
+    if job.followed {
+        follow::wake(tx, job)?;
     }
     tell_parent(tx, job, error)
 }

@@ -2,7 +2,7 @@
 
 use super::{
     codec::{self, Body, after},
-    deliver, row,
+    deliver, follow, row,
     row::{NEVER, Row},
     scope::{RESOURCE, flag},
     tx::{READY, SCHEDULED, Tx, WAITING},
@@ -17,7 +17,7 @@ type Result<T> = std::result::Result<T, BrokerError>;
 
 /// Numbers of lanes that a batch has met, by (queue, tenant, kind, key).
 #[derive(Debug, Default)]
-struct Lanes {
+pub(super) struct Lanes {
     turns: HashMap<(u16, String), i64>,
     lanes: HashMap<(i64, String, String, String), i64>,
 }
@@ -27,17 +27,17 @@ pub(super) fn enqueue(tx: &mut Tx<'_>, jobs: Vec<NewJob>, homes: &HashMap<String
     let mut lanes = Lanes::default();
     let mut answers = Vec::with_capacity(jobs.len());
     for job in jobs {
-        let answer = match refusal(&job, homes) {
+        answers.push(match refusal(&job, homes) {
             Some(refused) => Err(refused),
-            None => Ok(put(tx, &mut lanes, job)?),
-        };
-        answers.push(answer);
+            None => put(tx, &mut lanes, job)?,
+        });
         deliver::drain(tx)?;
     }
     Ok(answers)
 }
 
-fn refusal(job: &NewJob, homes: &HashMap<String, u16>) -> Option<BrokerError> {
+/// What is wrong with a job, whatever is there.
+pub(super) fn refusal(job: &NewJob, homes: &HashMap<String, u16>) -> Option<BrokerError> {
     let conflict = |code, detail: String| Some(BrokerError::Conflict { code, detail });
     if homes.get(job.queue.as_str()) != Some(&job.id.home().0) {
         return Some(BrokerError::Refused(format!("{} was not made for the queue {}", job.id, job.queue)));
@@ -54,24 +54,29 @@ fn refusal(job: &NewJob, homes: &HashMap<String, u16>) -> Option<BrokerError> {
     if uses > RESOURCES_MAX {
         return conflict(Code::RequestInvalid, format!("{uses} resources; a job uses at most {RESOURCES_MAX}"));
     }
-    None
+    follow::elsewhere(job)
 }
 
-fn put(tx: &mut Tx<'_>, lanes: &mut Lanes, new: NewJob) -> Result<Enqueued> {
+/// Puts one job that [`refusal`] let through; what it has to tell waits in the outbox.
+pub(super) fn put(tx: &mut Tx<'_>, lanes: &mut Lanes, new: NewJob) -> Result<Result<Enqueued>> {
     if let Some(there) = known(tx, new.id, new.unique.is_some())? {
-        return Ok(there);
+        return Ok(Ok(there));
     }
-    let turn = lanes.turn(tx, &new)?;
     if let Some(unique) = &new.unique
+        && let Some(turn) = lanes.known_turn(tx, &new)?
         && let Some(holder) = unique::holder(tx, turn, new.kind.as_str(), &unique.key)?
         && let Some(met) = unique::meet(tx, holder, &new)?
     {
-        return Ok(met);
+        return Ok(Ok(met));
     }
-    insert(tx, lanes, new)
+    if let Some(refused) = follow::crowded(tx.db, &new)? {
+        return Ok(Err(refused));
+    }
+    insert(tx, lanes, new).map(Ok)
 }
 
-fn known(tx: &Tx<'_>, id: JobId, unique: bool) -> Result<Option<Enqueued>> {
+/// The job of this id, or the one that it was merged into.
+pub(super) fn known(tx: &Tx<'_>, id: JobId, unique: bool) -> Result<Option<Enqueued>> {
     let there = |id: JobId, state: u8| Enqueued { id, state: row::state(state), duplicate: true };
     if let Some(state) = tx.db.one("enqueue.state", [id.as_bytes()], |row| row.get::<_, u8>(0))? {
         return Ok(Some(there(id, state)));
@@ -145,6 +150,7 @@ fn insert(tx: &mut Tx<'_>, lanes: &mut Lanes, new: NewJob) -> Result<Enqueued> {
         weight: None,
         period: None,
         noted: None,
+        followed: false,
         settled: false,
     };
     write(tx, job, &new, &body)
@@ -186,6 +192,9 @@ fn write(tx: &mut Tx<'_>, mut job: Row, new: &NewJob, body: &[u8]) -> Result<Enq
     }
     tx.born(&job);
     if job.state == WAITING {
+        if let Some(leader) = follow::leader(new) {
+            follow::begin(tx, &job, leader)?;
+        }
         deliver::look(tx, &mut job)?;
     }
     Ok(Enqueued { id: job.id, state: job.state(), duplicate: false })
@@ -193,16 +202,23 @@ fn write(tx: &mut Tx<'_>, mut job: Row, new: &NewJob, body: &[u8]) -> Result<Enq
 
 impl Lanes {
     fn turn(&mut self, tx: &Tx<'_>, new: &NewJob) -> Result<i64> {
-        let (queue, tenant) = (new.id.home().0, new.tenant.as_str());
-        if let Some(turn) = self.turns.get(&(queue, tenant.to_owned())) {
-            return Ok(*turn);
+        if let Some(turn) = self.known_turn(tx, new)? {
+            return Ok(turn);
         }
-        let turn = match tx.db.one("enqueue.turn", params![queue, tenant], |row| row.get(0))? {
-            Some(turn) => turn,
-            None => tx.db.must("enqueue.new_turn", params![queue, tenant], |row| row.get(0))?,
-        };
+        let (queue, tenant) = (new.id.home().0, new.tenant.as_str());
+        let turn = tx.db.must("enqueue.new_turn", params![queue, tenant], |row| row.get(0))?;
         self.turns.insert((queue, tenant.to_owned()), turn);
         Ok(turn)
+    }
+
+    fn known_turn(&mut self, tx: &Tx<'_>, new: &NewJob) -> Result<Option<i64>> {
+        let place = (new.id.home().0, new.tenant.to_string());
+        if let Some(turn) = self.turns.get(&place) {
+            return Ok(Some(*turn));
+        }
+        let found = tx.db.one("enqueue.turn", params![place.0, place.1], |row| row.get(0))?;
+        self.turns.extend(found.map(|turn| (place, turn)));
+        Ok(found)
     }
 
     fn lane(&mut self, tx: &mut Tx<'_>, turn: i64, new: &NewJob) -> Result<i64> {

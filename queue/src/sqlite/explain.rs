@@ -75,10 +75,13 @@ fn own_state(db: Db<'_>, job: &Row, now: Millis) -> Result<Option<Obstacle>> {
     if job.state == WAITING {
         let wait: Option<Wait> = job.wait.as_deref().map(codec::unpack).transpose()?;
         let open = db.all("deliver.open", [job.seq], |row| row.get::<_, [u8; 16]>(0))?;
-        let by = open.into_iter().map(JobId::from_bytes).collect::<Vec<_>>();
+        let mut by = open.into_iter().map(JobId::from_bytes).collect::<Vec<_>>();
         let what = match wait.map(|wait| wait.on) {
             Some(WaitOn::Signal(name)) => format!("the signal {name}"),
-            Some(WaitOn::Job(id)) => format!("the end of the job {id}"),
+            Some(WaitOn::Job(id)) => {
+                by = vec![id];
+                format!("the end of the job {id}")
+            }
             Some(WaitOn::AnyChild) => format!("one of {} children", by.len()),
             Some(WaitOn::AllChildren) | None => format!("{} children", by.len()),
         };

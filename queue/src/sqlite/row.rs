@@ -19,7 +19,7 @@ const EVENTS_MAX: u32 = 100;
 const EVENTS_HEAD: u32 = 20;
 
 /// How many columns `job.columns` has.
-pub(super) const COLUMNS: usize = 46;
+pub(super) const COLUMNS: usize = 47;
 
 /// One row of `jobs`, in the order of `job.columns`.
 #[derive(Debug, Clone)]
@@ -66,6 +66,8 @@ pub(super) struct Row {
     pub(super) weight: Option<f64>,
     pub(super) period: Option<Millis>,
     pub(super) noted: Option<u64>,
+    /// Somebody has waited for its end.
+    pub(super) followed: bool,
     /// This call accepted an ack of the job: where it goes is remembered under its token. Not stored.
     pub(super) settled: bool,
 }
@@ -132,6 +134,7 @@ impl Row {
             weight: row.get(43)?,
             period: row.get(44)?,
             noted: row.get(45)?,
+            followed: row.get(46)?,
             settled: false,
         })
     }

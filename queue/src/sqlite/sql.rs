@@ -8,14 +8,14 @@ macro_rules! files {
 
 const FILES: &[(&str, &str)] = files![
     "job", "tally", "scope", "park", "rule", "enqueue", "unique", "lease", "extend", "ack", "tick", "deliver", "note", "purge", "workers",
-    "read", "why", "around"
+    "read", "why", "around", "follow", "schedule", "fire"
 ];
 
 /// The schema, oldest version first. `PRAGMA user_version` counts how many of them a file has.
-pub(super) const SCHEMA: &[&str] = &[include_str!("sql/schema/001_jobs.sql")];
+pub(super) const SCHEMA: &[&str] = &[include_str!("sql/schema/001_jobs.sql"), include_str!("sql/schema/002_schedules.sql")];
 
 /// Pieces that other statements include.
-pub(super) const SHARED: &[&str] = &["job.columns", "scope.columns"];
+pub(super) const SHARED: &[&str] = &["job.columns", "scope.columns", "schedule.columns"];
 
 static STATEMENTS: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
     let mut statements: HashMap<String, String> = FILES.iter().flat_map(|(file, text)| sections(file, text)).collect();

@@ -309,6 +309,9 @@ fn statements_on_the_way_use_their_indexes() {
         "tick.expiring",
         "scope.",
         "park.",
+        "follow.",
+        "schedule.",
+        "fire.",
     ];
     let names = sql::names().filter(|name| hot.iter().any(|hot| name.starts_with(hot)) && !sql::SHARED.contains(name));
     for name in names {

@@ -3,7 +3,7 @@
 use super::{
     ack,
     admit::{HARD, SOFT, micros},
-    codec, deliver, end, gate, row,
+    calendar, codec, deliver, end, gate, row,
     row::Row,
     scope::{self, KEY, KIND, Line, RESOURCE},
     settle::{self, Ending},
@@ -35,13 +35,16 @@ pub(super) fn tick(tx: &mut Tx<'_>, queue: u16, lease_ms: Millis) -> Result<Tick
     if !held {
         let lost = tx.db.all("tick.lost", params![queue, tx.now, BATCH], Row::read)?;
         report.more |= lost.len() == BATCH;
-        for mut job in lost {
+        for job in lost {
+            // The end of one before it may have reached it.
+            let Some(mut job) = row::find(tx.db, job.id)?.filter(|now| now.token == job.token) else { continue };
             lose(tx, &mut job)?;
             report.delivered += deliver::drain(tx)?;
             report.reaped += 1;
         }
     }
     report.alerts = alerts(tx, queue)?;
+    report.next_schedule = calendar::next_in(tx.db, queue, tx.now)?;
     sweep(tx)?;
     Ok(report)
 }
@@ -126,6 +129,8 @@ pub(super) fn promote(tx: &mut Tx<'_>, queue: u16) -> Result<(u32, u32, bool)> {
     let (mut promoted, mut timed_out, more) = (0, 0, due.len() == BATCH);
     for mut job in due {
         if job.state == WAITING {
+            // The end of one before it may have woken it.
+            let Some(mut job) = row::find(tx.db, job.id)?.filter(|now| now.state == WAITING) else { continue };
             deliver::time_out(tx, &mut job)?;
             deliver::drain(tx)?;
             timed_out += 1;

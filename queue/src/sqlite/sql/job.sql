@@ -6,7 +6,7 @@ j.seq, j.id, j.queue, j.turn, j.lane, j.state, j.rank, j.suspect, j.due_at, j.re
 j.ended_at, j.attempts, j.crashes, j.crashes_row, j.interruptions, j.runs, j.attempts_max, j.crashes_max, j.repeatable, j.prune_after,
 j.prune_at, j.token, j.worker, j.call, j.lease_until, j.cancel, j.prev_token, j.prev_state, j.revision, j.unique_key, j.unique_mode,
 j.parent, j.woken, j.events, j.fingerprint, j.reason, j.wait, j.output,
-j.cost, j.charged, j.weight, j.period, j.noted
+j.cost, j.charged, j.weight, j.period, j.noted, j.followed
 
 -- name: by_id
 SELECT {job.columns} FROM jobs j WHERE j.id = ?1
