@@ -28,7 +28,7 @@ impl TimingFault {
 
 /// A timing without faults.
 pub(super) enum Checked {
-    Cron(Cron, Tz),
+    Cron(Box<Cron>, Tz),
     Every(Millis),
 }
 
@@ -39,7 +39,11 @@ pub(super) fn check(timing: &Timing) -> Result<Checked, Vec<TimingFault>> {
     if let (Some(start), Some(end)) = (timing.starts_at, timing.ends_at)
         && end <= start
     {
-        faults.push(TimingFault::new("/ends_at", format!("{} is not after starts_at", rfc3339(end)), format!("later than {}", rfc3339(start))));
+        faults.push(TimingFault::new(
+            "/ends_at",
+            format!("{} is not after starts_at", rfc3339(end)),
+            format!("later than {}", rfc3339(start)),
+        ));
     }
     if timing.spread_ms > SPAN_MOST_MS {
         faults.push(TimingFault::new("/spread_ms", timing.spread_ms.to_string(), format!("0..={SPAN_MOST_MS}")));
@@ -47,7 +51,7 @@ pub(super) fn check(timing: &Timing) -> Result<Checked, Vec<TimingFault>> {
     let checked = match &timing.when {
         When::Cron(text) => {
             let cron = Cron::parse(text).map_err(|more| faults.extend(more)).ok();
-            cron.zip(zone).map(|(cron, zone)| Checked::Cron(cron, zone))
+            cron.zip(zone).map(|(cron, zone)| Checked::Cron(Box::new(cron), zone))
         }
         When::EveryMs(every) if (EVERY_LEAST_MS..=SPAN_MOST_MS).contains(every) => Millis::try_from(*every).ok().map(Checked::Every),
         When::EveryMs(every) => {

@@ -1,4 +1,5 @@
-//! Schedules: the honest cron. Read `spec.rs` for what a schedule says, `timetable.rs` for when it ticks, `plan.rs` for what becomes of
+//! Schedules: the honest cron. Read `spec.rs` for what a schedule says, `timetable.rs` and
+//! `wall.rs` for when it ticks, `plan.rs` for what becomes of
 //! late ticks, `fire.rs` for how a tick becomes a job.
 //!
 //! Everything here is pure. The brokers keep schedules in the slot of their target queue and move the cursor, apply the overlap rule and
@@ -6,11 +7,13 @@
 
 mod check;
 mod cron;
+mod field;
 mod fire;
 mod plan;
 mod spec;
 mod state;
 mod timetable;
+mod wall;
 mod zone;
 
 use check::{Checked, check};
@@ -20,7 +23,5 @@ pub use cron::Cron;
 pub use fire::{DueSchedules, Fire, FireTick, Fired, MissedTicks, Turn};
 pub use plan::{FIRE_MOST, LATE_MS, LOOK_MOST, Plan};
 pub use spec::{Gap, Missed, Overlap, RepeatedHour, Schedule, Timing, When};
-pub use state::{
-    Incarnation, ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, TICKS_KEPT, Tick, TickOutcome, TickRecord,
-};
+pub use state::{Incarnation, ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, TICKS_KEPT, Tick, TickOutcome, TickRecord};
 pub use timetable::Timetable;

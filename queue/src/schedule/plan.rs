@@ -32,14 +32,15 @@ impl Plan {
         let keep = match missed {
             Missed::Skip => 0,
             Missed::Latest => 1,
-            Missed::All(most) => most as usize,
+            // Less than a look counts, so that every look comes further.
+            Missed::All(most) => (most as usize).min(LOOK_MOST / 2),
         };
         let mut plan = Self { ticks: Vec::new(), missed: None, cursor, next_at: None };
         let (mut late, mut fresh, mut looked) = (VecDeque::new(), Vec::new(), 0);
         let mut next = timetable.next(cursor);
         while let Some(tick) = next.filter(|tick| timetable.due(*tick) <= now && looked < LOOK_MOST) {
             looked += 1;
-            if now - timetable.due(tick) > LATE_MS {
+            if now.saturating_sub(timetable.due(tick)) > LATE_MS {
                 late.push_back(tick);
                 if late.len() > keep
                     && let Some(first) = late.pop_front()
@@ -68,3 +69,6 @@ impl Plan {
         missed.count = missed.count.saturating_add(1);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,23 +1,20 @@
 //! From a schedule's timing to instants. Pure: the same timing gives the same ticks in every process.
-//!
-//! A cron expression speaks of the wall clock. Between two changes of the zone's offset the wall clock runs like any other, so the search goes
-//! from one such stretch to the next; the rules for the hour that does not exist and for the one that comes twice are applied at the seams.
 
-use super::{Checked, Cron, Gap, RepeatedHour, Timing, TimingFault, check};
-use chrono::{DateTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
+use super::{Checked, Timing, TimingFault, check, wall::Wall};
+use chrono::{DateTime, SecondsFormat, Utc};
 use longshore_base::{Millis, Name};
 use sha2::{Digest, Sha256};
 
-/// Offsets are compared this far apart when a change between two instants is looked for; no zone changes and changes back within it.
-const PROBE: TimeDelta = TimeDelta::hours(6);
+/// No tick comes before 1970, and none from the year 4999 on, where the calendar of cron expressions ends.
+const BEGIN: Millis = 0;
+const END: Millis = 95_586_048_000_000;
 
 /// The ticks of one schedule.
 #[derive(Debug, Clone)]
 pub struct Timetable {
     ticks: Ticks,
-    starts_at: Option<Millis>,
-    ends_at: Option<Millis>,
+    starts_at: Millis,
+    ends_at: Millis,
     /// How much later each tick is carried out.
     spread: Millis,
 }
@@ -28,15 +25,6 @@ enum Ticks {
     Every { anchor: Millis, every: Millis },
 }
 
-/// A cron expression on the wall of a zone.
-#[derive(Debug, Clone)]
-struct Wall {
-    cron: Cron,
-    zone: Tz,
-    gap: Gap,
-    repeated: RepeatedHour,
-}
-
 impl Timetable {
     /// The ticks of `timing`. `created_at` anchors a period that names no start; tenant and name choose the part of the spread.
     ///
@@ -44,102 +32,68 @@ impl Timetable {
     /// Every fault of the timing.
     pub fn new(timing: &Timing, tenant: &Name, name: &Name, created_at: Millis) -> Result<Self, Vec<TimingFault>> {
         let ticks = match check(timing)? {
-            Checked::Cron(cron, zone) => {
-                Ticks::Cron(Box::new(Wall { cron, zone, gap: timing.gap, repeated: timing.repeated_hour }))
-            }
+            Checked::Cron(cron, zone) => Ticks::Cron(Box::new(Wall { cron: *cron, zone, gap: timing.gap, repeated: timing.repeated_hour })),
             Checked::Every(every) => Ticks::Every { anchor: timing.starts_at.unwrap_or(created_at), every },
         };
-        Ok(Self { ticks, starts_at: timing.starts_at, ends_at: timing.ends_at, spread: spread(timing.spread_ms, tenant, name) })
+        let starts_at = timing.starts_at.unwrap_or(BEGIN).max(BEGIN);
+        let ends_at = timing.ends_at.unwrap_or(END).min(END);
+        Ok(Self { ticks, starts_at, ends_at, spread: spread(timing.spread_ms, tenant, name) })
     }
 
-    /// The first tick after `after`.
+    /// The first tick after `after`, in milliseconds since 1970. None: there is none before `ends_at` or the year 4999.
+    ///
+    /// A period has ticks before its anchor too, if that is its schedule's creation and no start; a backfill may ask for them.
     #[must_use]
     pub fn next(&self, after: Millis) -> Option<Millis> {
-        let after = self.starts_at.map_or(after, |start| after.max(start - 1));
+        // From here on every time is between 1970 and 4999, and no sum of two can overflow.
+        let after = after.max(self.starts_at - 1);
+        if after >= self.ends_at {
+            return None;
+        }
         let tick = match &self.ticks {
-            Ticks::Every { anchor, every } => Some(anchor + ((after - anchor).div_euclid(*every) + 1) * every),
-            Ticks::Cron(wall) => wall.next(after),
+            Ticks::Every { anchor, every } => after - (after - anchor.rem_euclid(*every)).rem_euclid(*every) + every,
+            // Ticks of cron are whole seconds.
+            Ticks::Cron(wall) => wall.next(instant(after.div_euclid(1_000) * 1_000))?.timestamp_millis(),
         };
-        tick.filter(|tick| self.ends_at.is_none_or(|end| *tick < end))
+        (tick < self.ends_at).then_some(tick)
     }
 
     /// When a tick is carried out.
     #[must_use]
     pub const fn due(&self, tick: Millis) -> Millis {
-        tick + self.spread
+        tick.saturating_add(self.spread)
     }
 
-    /// The ticks after `after` and up to `to`.
+    /// The ticks after `after` and up to `to`, `to` included: what a cursor at `after` has before it.
     pub fn between(&self, after: Millis, to: Millis) -> impl Iterator<Item = Millis> {
         std::iter::successors(self.next(after), |tick| self.next(*tick)).take_while(move |tick| *tick <= to)
     }
 
-    /// The wall clock's time of an instant, with its offset; UTC for a period.
+    /// The ticks of `[from, to)`: `from` included, `to` not, as a range of a backfill is.
+    pub fn ticks_in(&self, from: Millis, to: Millis) -> impl Iterator<Item = Millis> {
+        self.between(from.saturating_sub(1), to.saturating_sub(1))
+    }
+
+    /// How many ticks `[from, to)` has; it stops counting at `most`, so that the answer `most` means "so many or more".
+    #[must_use]
+    pub fn count_between(&self, from: Millis, to: Millis, most: usize) -> usize {
+        self.ticks_in(from, to).take(most).count()
+    }
+
+    /// The wall clock's time of an instant, with its offset, as RFC 3339; UTC for a period.
     #[must_use]
     pub fn local(&self, at: Millis) -> String {
         let utc = instant(at);
         match &self.ticks {
-            Ticks::Cron(wall) => utc.with_timezone(&wall.zone).to_rfc3339(),
-            Ticks::Every { .. } => utc.to_rfc3339(),
+            Ticks::Cron(wall) => utc.with_timezone(&wall.zone).to_rfc3339_opts(SecondsFormat::AutoSi, false),
+            Ticks::Every { .. } => utc.to_rfc3339_opts(SecondsFormat::AutoSi, false),
         }
     }
 }
 
-impl Wall {
-    fn next(&self, after: Millis) -> Option<Millis> {
-        // Ticks are whole seconds: the first whole second after `after`, inclusive.
-        let mut from = instant(after.div_euclid(1_000) * 1_000 + 1_000);
-        loop {
-            let offset = self.offset(from);
-            let wall = from.naive_utc() + offset;
-            let next = self.cron.at_or_after(wall)?;
-            let candidate = (next - offset).and_utc();
-            let Some((seam, then)) = self.seam(from, candidate) else {
-                if self.cron.is_fixed() && self.repeated == RepeatedHour::Once && self.is_second(next, candidate) {
-                    from = candidate + TimeDelta::seconds(1);
-                    continue;
-                }
-                return Some(candidate.timestamp_millis());
-            };
-            let opens = seam.naive_utc() + then;
-            // The wall clock jumps over a fixed time that would have come.
-            if self.cron.is_fixed() && self.gap == Gap::Next && next < opens {
-                return Some(seam.timestamp_millis());
-            }
-            from = seam;
-        }
-    }
-
-    /// Whether a wall clock's time has come before.
-    fn is_second(&self, wall: NaiveDateTime, at: DateTime<Utc>) -> bool {
-        self.zone.from_local_datetime(&wall).earliest().is_some_and(|first| first.with_timezone(&Utc) < at)
-    }
-
-    fn offset(&self, at: DateTime<Utc>) -> TimeDelta {
-        TimeDelta::seconds(self.zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc().into())
-    }
-
-    /// The first instant after `from`, and not after `to`, at which the zone has another offset, and that offset.
-    fn seam(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<(DateTime<Utc>, TimeDelta)> {
-        let offset = self.offset(from);
-        let mut low = from;
-        while low < to {
-            let mut high = (low + PROBE).min(to);
-            if self.offset(high) != offset {
-                while high - low > TimeDelta::seconds(1) {
-                    let middle = low + TimeDelta::seconds((high - low).num_seconds() / 2);
-                    if self.offset(middle) == offset { low = middle } else { high = middle }
-                }
-                return Some((high, self.offset(high)));
-            }
-            low = high;
-        }
-        None
-    }
-}
-
+/// The instant, or the nearest one between 1970 and 4999.
 fn instant(at: Millis) -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(at).unwrap_or_default()
+    DateTime::from_timestamp_millis(at.clamp(BEGIN - 1_000, END)).unwrap_or_default()
 }
 
 /// The same part of the spread for the same tenant and name.
@@ -152,3 +106,6 @@ fn spread(spread_ms: u64, tenant: &Name, name: &Name) -> Millis {
     number.copy_from_slice(&digest[..8]);
     Millis::try_from(u64::from_be_bytes(number) % spread_ms).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;
