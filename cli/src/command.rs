@@ -46,6 +46,12 @@ pub(crate) enum Command {
     /// See and set outside quotas that tenants and queues share
     #[command(subcommand)]
     Resources(commands::resources::Command),
+    /// Declare schedules, see when they ran and run next, pause, run and make up for them
+    #[command(subcommand)]
+    Schedules(commands::schedules::Command),
+    /// See and stop work on many jobs at once, such as a backfill
+    #[command(subcommand)]
+    Operations(commands::operations::Command),
     /// See and tell workers
     #[command(subcommand)]
     Workers(commands::workers::Command),
@@ -85,6 +91,8 @@ impl Command {
             Self::Lanes(args) => commands::queues::lanes::run(args, host).await,
             Self::Limits(command) => commands::limits::run(command, host).await,
             Self::Resources(command) => commands::resources::run(command, host).await,
+            Self::Schedules(command) => commands::schedules::run(command, host).await,
+            Self::Operations(command) => commands::operations::run(command, host).await,
             Self::Workers(command) => commands::workers::run(command, host).await,
             Self::Kinds(command) => commands::kinds::run(command, host).await,
             Self::Keys(command) => commands::keys::run(command, host).await,

@@ -38,6 +38,10 @@ impl Stop {
         self.problem = Some(problem);
         self
     }
+    /// What the API answered, or what a program may branch on.
+    pub(crate) const fn problem(&self) -> Option<&Value> {
+        self.problem.as_ref()
+    }
     /// True for 69.
     pub(crate) fn is_unreachable(&self) -> bool {
         self.code == 69

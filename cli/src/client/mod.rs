@@ -2,6 +2,8 @@
 
 mod problem;
 
+pub(crate) use problem::line as fault_line;
+
 use crate::stop::Stop;
 use clap::Args;
 use longshore_config::{Environment, Secret, Settings};

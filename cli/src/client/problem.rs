@@ -40,7 +40,8 @@ pub(super) fn stop(status: u16, body: &[u8], no_key: Option<&String>) -> Stop {
     stop.with_problem(problem)
 }
 
-fn line(fault: &Value) -> String {
+/// One fault with its pointer, and what is allowed.
+pub(crate) fn line(fault: &Value) -> String {
     let pointer = fault["pointer"].as_str().filter(|p| !p.is_empty()).unwrap_or("(whole)");
     let detail = fault["detail"].as_str().unwrap_or("is not allowed");
     match &fault["allowed"] {

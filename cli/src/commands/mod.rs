@@ -10,10 +10,12 @@ pub(crate) mod keys;
 pub(crate) mod kinds;
 pub(crate) mod limits;
 pub(crate) mod migrate;
+pub(crate) mod operations;
 pub(crate) mod queues;
 pub(crate) mod resources;
 pub(crate) mod rule;
 pub(crate) mod scale;
+pub(crate) mod schedules;
 pub(crate) mod scope;
 pub(crate) mod workers;
 

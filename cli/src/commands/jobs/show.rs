@@ -52,6 +52,10 @@ fn page(job: &Value) -> String {
     row("tags", list(&job["tags"]));
     row("replays", list(&job["replays"]));
     row("replay of", job["replay_of"].as_str().unwrap_or_default().to_owned());
+    row(
+        "tick",
+        job["tick"]["at"].as_str().map(|at| format!("{at} of schedule {}", print::text(&job["tick"], "schedule"))).unwrap_or_default(),
+    );
     row("args", job["args"].to_string());
     row("progress", if job["progress"].is_null() { String::new() } else { job["progress"].to_string() });
     row("output", if job["output"].is_null() { String::new() } else { job["output"].to_string() });
