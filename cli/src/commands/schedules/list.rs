@@ -137,10 +137,10 @@ mod tests {
             "paused": { "by": "ops", "reason": "a deploy" } });
         [nightly, behind, stopped].iter().for_each(|schedule| table.row(row(schedule, now)));
         expect![[r#"
-            NAME     TENANT  WHEN       ZONE           QUEUE    KIND       LAST     OUTCOME  NEXT    LATE  PAUSED
-            nightly  acme    0 3 * * *  Europe/Berlin  default  demo.echo  8h 59m   started  in 15h
-            pull     acme    every 5m   UTC            slow     demo.echo  -        -        now     2m
-            stopped  acme    @daily     UTC            slow     demo.echo  9h 59m   missed   -       30 s  yes, by ops: a deploy
+            NAME     TENANT  WHEN       ZONE           QUEUE    KIND       LAST    OUTCOME  NEXT    LATE  PAUSED
+            nightly  acme    0 3 * * *  Europe/Berlin  default  demo.echo  8h 59m  started  in 15h
+            pull     acme    every 5m   UTC            slow     demo.echo  -       -        now     2m
+            stopped  acme    @daily     UTC            slow     demo.echo  9h 59m  missed   -       30 s  yes, by ops: a deploy
         "#]]
         .assert_eq(&table.text());
     }
