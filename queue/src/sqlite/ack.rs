@@ -7,7 +7,7 @@ use super::{
     settle::{self, Ending, Verdict},
     tx::{CANCELLED, COMPLETED, DEAD, READY, RETRYING, RUNNING, SCHEDULED, Tx, WAITING},
 };
-use crate::{Ack, Acked, BrokerError, ErrorInfo, EventKind, Json, Outcome, PAYLOAD_MAX, Reason, Wait, WaitOn};
+use crate::{Ack, Acked, BrokerError, ErrorInfo, EventKind, Json, Outcome, PAYLOAD_MAX, Reason, Wait};
 use longshore_base::Code;
 use std::time::Duration;
 
@@ -39,9 +39,10 @@ fn one(tx: &mut Tx<'_>, worker: &str, ack: Ack) -> Result<Result<Acked>> {
             }
         };
     }
-    if let Outcome::Wait(Wait { on: WaitOn::Job(other), .. }) = ack.outcome {
-        let detail = format!("{} runs; only a job that is enqueued so can wait for the end of the job {other}", ack.id);
-        return Ok(Err(BrokerError::Conflict { code: Code::RequestInvalid, detail }));
+    if let Outcome::Wait(wait) = &ack.outcome
+        && let Err(refused) = wait.check_ack()
+    {
+        return Ok(Err(refused));
     }
     let outcome = bounded(ack.outcome);
     settle::settle(tx, &mut job, ending(ack.ran, ack.used, &outcome))?;

@@ -276,7 +276,7 @@ impl Broker for SqliteBroker {
     }
 
     async fn fire(&self, queue: &Name, fires: Vec<Fire>) -> Result<Vec<Result<Fired>>> {
-        let Some(home) = self.known(queue) else { return Ok(fires.iter().map(|fire| Err(fire::gone(fire))).collect()) };
+        let Some(home) = self.known(queue) else { return Ok(fires.iter().map(|fire| Err(fire::moved(fire))).collect()) };
         let queue = queue.clone();
         self.write(FSYNC, move |tx| fire::fire(tx, &queue, home.0, fires)).await
     }

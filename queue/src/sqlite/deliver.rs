@@ -118,8 +118,7 @@ pub(super) fn look(tx: &mut Tx<'_>, job: &mut Row) -> Result<()> {
         WaitOn::AllChildren => open == 0,
         WaitOn::AnyChild => ended > 0,
         WaitOn::Signal(name) => tx.db.any("deliver.signalled", params![job.seq, name])?,
-        // Nobody waits for itself: it was not there when it was enqueued.
-        WaitOn::Job(leader) => *leader == job.id || !tx.db.any("follow.leader", [leader.as_bytes()])?,
+        WaitOn::Job(leader) => super::follow::is_over(tx.db, *leader)?,
     };
     let failed = failed > 0 && !matches!(wait.on, WaitOn::Signal(_) | WaitOn::Job(_));
     match wait.on_child_failed {

@@ -54,25 +54,39 @@ pub(super) fn refusal(job: &NewJob, homes: &HashMap<String, u16>) -> Option<Brok
     if uses > RESOURCES_MAX {
         return conflict(Code::RequestInvalid, format!("{uses} resources; a job uses at most {RESOURCES_MAX}"));
     }
-    follow::elsewhere(job)
+    job.wait.as_ref().and_then(|wait| wait.check_start(job.id).err())
 }
 
-/// Puts one job that [`refusal`] let through; what it has to tell waits in the outbox.
-pub(super) fn put(tx: &mut Tx<'_>, lanes: &mut Lanes, new: NewJob) -> Result<Result<Enqueued>> {
+fn put(tx: &mut Tx<'_>, lanes: &mut Lanes, new: NewJob) -> Result<Result<Enqueued>> {
     if let Some(there) = known(tx, new.id, new.unique.is_some())? {
         return Ok(Ok(there));
     }
-    if let Some(unique) = &new.unique
-        && let Some(turn) = lanes.known_turn(tx, &new)?
-        && let Some(holder) = unique::holder(tx, turn, new.kind.as_str(), &unique.key)?
-        && let Some(met) = unique::meet(tx, holder, &new)?
-    {
+    if let Some(met) = met(tx, lanes, &new)? {
         return Ok(Ok(met));
     }
     if let Some(refused) = follow::crowded(tx.db, &new)? {
         return Ok(Err(refused));
     }
     insert(tx, lanes, new).map(Ok)
+}
+
+/// A job that [`refusal`] let through and that is not [`known`]: itself, or the one that its unique key leads to. It may be one more than may
+/// wait for the same job. What it has to tell waits in the outbox.
+pub(super) fn put_tick(tx: &mut Tx<'_>, lanes: &mut Lanes, new: NewJob) -> Result<Enqueued> {
+    match met(tx, lanes, &new)? {
+        Some(met) => Ok(met),
+        None => insert(tx, lanes, new),
+    }
+}
+
+/// The job that the unique key leads to.
+fn met(tx: &mut Tx<'_>, lanes: &mut Lanes, new: &NewJob) -> Result<Option<Enqueued>> {
+    let Some(unique) = &new.unique else { return Ok(None) };
+    let Some(turn) = lanes.known_turn(tx, new)? else { return Ok(None) };
+    match unique::holder(tx, turn, new.kind.as_str(), &unique.key)? {
+        Some(holder) => unique::meet(tx, holder, new),
+        None => Ok(None),
+    }
 }
 
 /// The job of this id, or the one that it was merged into.
@@ -93,7 +107,12 @@ pub(super) fn insert_one(tx: &mut Tx<'_>, new: NewJob) -> Result<Enqueued> {
     insert(tx, &mut Lanes::default(), new)
 }
 
-fn insert(tx: &mut Tx<'_>, lanes: &mut Lanes, new: NewJob) -> Result<Enqueued> {
+fn insert(tx: &mut Tx<'_>, lanes: &mut Lanes, mut new: NewJob) -> Result<Enqueued> {
+    if let Some(leader) = follow::leader(&new)
+        && follow::is_over(tx.db, leader)?
+    {
+        new.wait = None;
+    }
     let turn = lanes.turn(tx, &new)?;
     let lane = lanes.lane(tx, turn, &new)?;
     let due = due_at(tx.now, new.due);

@@ -3,12 +3,13 @@
 use super::{
     cancel, deliver,
     enqueue::{self, Lanes},
+    follow,
     schedule::{self, Line},
-    tx::{Tx, WAITING},
+    tx::Tx,
 };
 use crate::{
-    BrokerError, Fire, FireTick, Fired, JobId, MissedTicks, NewJob, Overlap, Scope, State, TICKS_KEPT, TickOutcome, TickRecord, Turn, Wait,
-    WaitOn, WaitPolicy, sqlite::row,
+    BrokerError, Enqueued, Fire, FireTick, Fired, JobId, MissedTicks, NewJob, Overlap, Scope, State, TICKS_KEPT, TickOutcome, TickRecord,
+    Turn, Wait, WaitOn, WaitPolicy,
 };
 use longshore_base::{Code, Millis, Name};
 use rusqlite::params;
@@ -32,28 +33,18 @@ pub(super) fn fire(tx: &mut Tx<'_>, queue: &Name, home: u16, fires: Vec<Fire>) -
 
 /// The schedule, if it still stands as it did when the decision was made.
 fn decided(tx: &Tx<'_>, home: u16, fire: &Fire) -> Result<Result<Line>> {
-    let found = schedule::find(tx.db, &fire.tenant, &fire.name)?.filter(|line| line.queue == home);
-    let Some(line) = found else {
-        return Ok(Err(gone(fire)));
-    };
-    let stands = line.incarnation == fire.incarnation
-        && match fire.turn {
-            Turn::Advance { revision, from, .. } => line.revision == revision && line.cursor == from && line.paused.is_none(),
-            Turn::ByHand => true,
-        };
-    Ok(if stands { Ok(line) } else { Err(moved(fire)) })
+    let found = schedule::find(tx.db, &fire.tenant, &fire.name)?;
+    let found = found.filter(|line| line.queue == home && line.incarnation == fire.incarnation);
+    let stands = found.filter(|line| match fire.turn {
+        Turn::Advance { revision, from, .. } => line.revision == revision && line.cursor == from && line.paused.is_none(),
+        Turn::ByHand => true,
+    });
+    Ok(stands.ok_or_else(|| moved(fire)))
 }
 
-/// What a decision about a schedule that does not live here is answered.
-pub(super) fn gone(fire: &Fire) -> BrokerError {
-    match fire.turn {
-        Turn::Advance { .. } => moved(fire),
-        Turn::ByHand => schedule::missing(&fire.tenant, &fire.name),
-    }
-}
-
-fn moved(fire: &Fire) -> BrokerError {
-    let detail = format!("the schedule {} of {} has moved on, or was changed or paused", fire.name, fire.tenant);
+/// What a decision about a schedule that does not stand so any more is answered.
+pub(super) fn moved(fire: &Fire) -> BrokerError {
+    let detail = format!("the schedule {} of {} has moved on, or was changed, paused or removed", fire.name, fire.tenant);
     BrokerError::Conflict { code: Code::ScheduleMoved, detail }
 }
 
@@ -96,115 +87,71 @@ impl Firing<'_> {
             Ok(job) => *job,
             Err(why) => return Ok((refused(record, why), false)),
         };
-        if let Some(there) = enqueue::known(tx, job.id, job.unique.is_some())? {
-            record.job = Some(there.id);
-            record.outcome = match there.state {
-                _ if there.id != job.id => TickOutcome::Merged,
-                State::Waiting => TickOutcome::Held,
-                _ => TickOutcome::Started,
-            };
-            if !record.by_hand {
-                self.adopt(tx, &record)?;
-            }
-            return Ok((record, true));
-        }
         if let Some(fault) = enqueue::refusal(&job, self.homes) {
             return Ok((refused(record, fault.to_string()), false));
         }
-        self.settle_held(tx)?;
-        let record = match self.line.overlap {
-            Overlap::Allow => self.enqueue(tx, job, None, record)?,
-            Overlap::Skip => match self.alive(tx)? {
-                Some(alive) => overlapped(record, format!("{alive} has not ended")),
-                None => self.enqueue(tx, job, None, record)?,
-            },
-            Overlap::Wait => match (self.alive(tx)?, self.line.held_job) {
-                (Some(_), Some(held)) => overlapped(record, format!("{held} is held already")),
-                (alive, _) => self.enqueue(tx, job, alive, record)?,
-            },
-            Overlap::Cancel => {
-                record.detail = self.cancel(tx)?;
-                let alive = self.alive(tx)?;
-                self.enqueue(tx, job, alive, record)?
+        if let Some(there) = enqueue::known(tx, job.id, job.unique.is_some())? {
+            (record.outcome, record.job) = (came(&there, job.id), Some(there.id));
+            return Ok((record, true));
+        }
+        let Some(before) = self.before(tx)? else {
+            return Ok((self.enqueue(tx, job, None, record)?, false));
+        };
+        let leader = match (self.line.overlap, self.line.held_job) {
+            (Overlap::Allow, _) => None,
+            (Overlap::Skip, _) => return Ok((overlapped(record, before), false)),
+            (Overlap::Wait, Some(held)) => return Ok((overlapped(record, held), false)),
+            (Overlap::Wait, None) => Some(before),
+            (Overlap::Cancel, _) => {
+                record.detail = Some(self.cancel(tx, before)?);
+                alive(tx, Some(before))?
             }
         };
-        Ok((record, false))
+        Ok((self.enqueue(tx, job, leader, record)?, false))
     }
 
-    /// A held job that is not held any more is the run before from now on; unless it has ended while the one that it waited for has not.
-    fn settle_held(&mut self, tx: &Tx<'_>) -> Result<()> {
-        let Some(held) = self.line.held_job else { return Ok(()) };
-        let stands = stands(tx, held)?;
-        if stands.is_some_and(|(state, runs)| state == WAITING && runs == 0) {
-            return Ok(());
+    /// The run before, while it has not ended. A held job takes its place when it has ended, and is held no more when it has ended itself.
+    fn before(&mut self, tx: &Tx<'_>) -> Result<Option<JobId>> {
+        let line = &mut self.line;
+        let mut before = alive(tx, line.last_job)?;
+        if before.is_none() && line.held_job.is_some() {
+            line.last_job = line.held_job.take();
+            before = alive(tx, line.last_job)?;
         }
-        self.line.held_job = None;
-        if is_alive(stands) || self.alive(tx)?.is_none() {
-            self.line.last_job = Some(held);
-        }
-        Ok(())
+        line.held_job = alive(tx, line.held_job)?;
+        Ok(before)
     }
 
-    /// The run before, while it has not ended: the one that runs, else the one that is held.
-    fn alive(&self, tx: &Tx<'_>) -> Result<Option<JobId>> {
-        for job in [self.line.last_job, self.line.held_job].into_iter().flatten() {
-            if is_alive(stands(tx, job)?) {
-                return Ok(Some(job));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The job of a tick that was there already is a run of this schedule, unless it has ended while the run before has not.
-    fn adopt(&mut self, tx: &Tx<'_>, record: &TickRecord) -> Result<()> {
-        self.settle_held(tx)?;
-        let Some(job) = record.job.filter(|job| Some(*job) != self.line.held_job) else { return Ok(()) };
-        let takes = record.outcome == TickOutcome::Started && (is_alive(stands(tx, job)?) || self.alive(tx)?.is_none());
-        if takes {
-            self.line.last_job = Some(job);
-        }
-        Ok(())
-    }
-
-    /// Stops the run before and whatever is held; answers what was done.
-    fn cancel(&mut self, tx: &mut Tx<'_>) -> Result<Option<String>> {
-        let mut done = Vec::new();
-        // The held one first: the end of the other would start it.
-        for job in [self.line.held_job.take(), self.line.last_job].into_iter().flatten() {
-            match cancel::one(tx, &Scope::All, job)? {
-                Ok(State::Running) => done.push(format!("{job} was asked to stop")),
-                Ok(_) => done.push(format!("{job} was cancelled")),
-                // It has ended by itself, or is not there any more.
-                Err(_) => {}
-            }
+    /// Stops the run before, and whatever is held; answers what was done.
+    fn cancel(&mut self, tx: &mut Tx<'_>, before: JobId) -> Result<String> {
+        let mut done = String::new();
+        // The held one first: the end of the other would start it. One that has ended in between needs no cancel.
+        if let Some(held) = self.line.held_job.take() {
+            drop(cancel::one(tx, &Scope::All, held)?);
             deliver::drain(tx)?;
+            done = format!("{held}, which was held, was cancelled; ");
         }
-        Ok((!done.is_empty()).then(|| done.join("; ")))
+        let left = cancel::one(tx, &Scope::All, before)?;
+        deliver::drain(tx)?;
+        let how = if matches!(left, Ok(State::Running)) { "asked to stop" } else { "cancelled" };
+        Ok(format!("{done}{before} was {how}"))
     }
 
-    /// Enqueues a tick's job, held until `after` has ended.
-    fn enqueue(&mut self, tx: &mut Tx<'_>, mut job: NewJob, after: Option<JobId>, mut record: TickRecord) -> Result<TickRecord> {
-        let id = job.id;
-        if let Some(leader) = after {
+    /// Enqueues a tick's job, held until `leader` has ended.
+    fn enqueue(&mut self, tx: &mut Tx<'_>, mut job: NewJob, leader: Option<JobId>, mut record: TickRecord) -> Result<TickRecord> {
+        let asked = job.id;
+        if let Some(leader) = leader {
             let (on, ignore) = (WaitOn::Job(leader), WaitPolicy::Ignore);
             job.wait = Some(Wait { on, timeout: None, on_timeout: ignore, on_child_failed: ignore });
         }
-        let put = enqueue::put(tx, self.lanes, job)?;
+        let put = enqueue::put_tick(tx, self.lanes, job)?;
         deliver::drain(tx)?;
-        let put = match put {
-            Ok(put) => put,
-            Err(fault) => return Ok(refused(record, fault.to_string())),
-        };
-        record.job = Some(put.id);
-        record.outcome = if put.id != id {
-            TickOutcome::Merged
-        } else if put.state == State::Waiting {
-            self.line.held_job = Some(id);
-            TickOutcome::Held
-        } else {
-            self.line.last_job = Some(id);
-            TickOutcome::Started
-        };
+        (record.outcome, record.job) = (came(&put, asked), Some(put.id));
+        match (put.id == asked, leader) {
+            (true, Some(_)) => self.line.held_job = Some(asked),
+            (true, None) => self.line.last_job = Some(asked),
+            (false, _) => {}
+        }
         Ok(record)
     }
 
@@ -227,12 +174,20 @@ impl Firing<'_> {
     }
 }
 
-fn stands(tx: &Tx<'_>, job: JobId) -> Result<Option<(u8, u32)>> {
-    tx.db.one("fire.stands", [job.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+fn alive(tx: &Tx<'_>, job: Option<JobId>) -> Result<Option<JobId>> {
+    match job {
+        Some(job) if !follow::is_over(tx.db, job)? => Ok(Some(job)),
+        _ => Ok(None),
+    }
 }
 
-fn is_alive(stands: Option<(u8, u32)>) -> bool {
-    stands.is_some_and(|(state, _)| !row::state(state).is_ended())
+/// What came of a tick whose job was asked for under this id.
+fn came(put: &Enqueued, asked: JobId) -> TickOutcome {
+    match put.state {
+        _ if put.id != asked => TickOutcome::Merged,
+        State::Waiting => TickOutcome::Held,
+        _ => TickOutcome::Started,
+    }
 }
 
 fn blank(at: Millis, due_at: Millis, done_at: Millis, by_hand: bool) -> TickRecord {
@@ -240,10 +195,9 @@ fn blank(at: Millis, due_at: Millis, done_at: Millis, by_hand: bool) -> TickReco
 }
 
 fn refused(record: TickRecord, why: String) -> TickRecord {
-    let detail = Some(record.detail.map_or_else(|| why.clone(), |before| format!("{before}; {why}")));
-    TickRecord { outcome: TickOutcome::Refused, detail, ..record }
+    TickRecord { outcome: TickOutcome::Refused, detail: Some(why), ..record }
 }
 
-fn overlapped(record: TickRecord, why: String) -> TickRecord {
-    TickRecord { outcome: TickOutcome::Overlapped, detail: Some(why), ..record }
+fn overlapped(record: TickRecord, by: JobId) -> TickRecord {
+    TickRecord { outcome: TickOutcome::Overlapped, detail: Some(format!("{by} has not ended")), ..record }
 }

@@ -2,14 +2,11 @@
 //! followed says so itself, and its end looks for none.
 
 use super::{db::Db, deliver, row::Row, tx::Tx};
-use crate::{BrokerError, JobId, NewJob, WaitOn};
+use crate::{BrokerError, FOLLOWERS_MAX, JobId, NewJob, WaitOn};
 use longshore_base::Code;
 use rusqlite::params;
 
 type Result<T> = std::result::Result<T, BrokerError>;
-
-/// Jobs that may wait for the end of the same one.
-pub(super) const FOLLOWERS_MAX: usize = 100;
 
 /// The job whose end `new` waits for.
 pub(super) const fn leader(new: &NewJob) -> Option<JobId> {
@@ -22,13 +19,6 @@ pub(super) const fn leader(new: &NewJob) -> Option<JobId> {
     }
 }
 
-/// A job of another queue cannot be followed: its end is another queue's step.
-pub(super) fn elsewhere(new: &NewJob) -> Option<BrokerError> {
-    let leader = leader(new).filter(|leader| leader.home() != new.id.home())?;
-    let detail = format!("a job can only wait for the end of a job of its own queue; {leader} is of another one");
-    Some(BrokerError::Conflict { code: Code::RequestInvalid, detail })
-}
-
 /// Why `new` may not wait: so many wait for the same job already.
 pub(super) fn crowded(db: Db<'_>, new: &NewJob) -> Result<Option<BrokerError>> {
     let Some(leader) = leader(new) else { return Ok(None) };
@@ -38,12 +28,14 @@ pub(super) fn crowded(db: Db<'_>, new: &NewJob) -> Result<Option<BrokerError>> {
     Ok((waiting >= FOLLOWERS_MAX).then(|| BrokerError::Conflict { code: Code::RequestInvalid, detail: detail() }))
 }
 
+/// The job has ended, or is not there any more.
+pub(super) fn is_over(db: Db<'_>, leader: JobId) -> Result<bool> {
+    Ok(there(db, leader)?.is_none())
+}
+
 /// `job`, just written, waits for the end of `leader` from now on, if that has not ended.
 pub(super) fn begin(tx: &Tx<'_>, job: &Row, leader: JobId) -> Result<()> {
     let Some(seq) = there(tx.db, leader)? else { return Ok(()) };
-    if seq == job.seq {
-        return Ok(());
-    }
     if crowd(tx.db, seq)?.0 >= FOLLOWERS_MAX {
         tx.db.exec("follow.forget", [seq])?;
     }

@@ -135,7 +135,7 @@ fn changed(tx: &Tx<'_>, mut line: Line) -> Result<Line> {
     Ok(line)
 }
 
-/// Makes it, or replaces what it says. In another queue it is in another slot: what it made and what came of it stay behind.
+/// Makes it, or replaces what it says. What it made in another queue stands in nobody's way in this one.
 fn put(tx: &Tx<'_>, found: Option<Line>, schedule: &Schedule, paused: Option<Pause>, incarnation: Incarnation) -> Result<Line> {
     let queue = around::home(tx, schedule.queue.as_str())?;
     let paused = paused.as_ref().map(text).transpose()?;
@@ -157,7 +157,6 @@ fn put(tx: &Tx<'_>, found: Option<Line>, schedule: &Schedule, paused: Option<Pau
             }
             if line.queue != queue {
                 (line.queue, line.last_job, line.held_job) = (queue, None, None);
-                tx.db.exec("schedule.forget", [line.schedule])?;
             }
             line.paused = paused.or(line.paused);
             line.next_at = line.paused.is_none().then_some(tx.now);
@@ -198,8 +197,7 @@ fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|fault| BrokerError::Corrupt(fault.to_string()))
 }
 
-/// No such schedule.
-pub(super) fn missing(tenant: &Name, name: &Name) -> BrokerError {
+fn missing(tenant: &Name, name: &Name) -> BrokerError {
     BrokerError::Conflict { code: Code::ScheduleNotFound, detail: format!("{tenant} has no schedule {name}") }
 }
 

@@ -1,6 +1,7 @@
 //! What the conformance suite cannot see: the file, its owner, its full disk, the groups of calls, the plans of the statements.
 
 mod lanes;
+mod schedules;
 
 use super::{SqliteBroker, SqliteOptions, sql};
 use crate::{

@@ -1,9 +1,5 @@
 -- fire: a schedule's cursor moves, its ticks become jobs, its history grows.
 
--- Where a job stands, and how often it ran.
--- name: stands
-SELECT state, runs FROM jobs WHERE id = ?1
-
 -- name: moved
 UPDATE schedules SET next_at = ?2, cursor = ?3, last_job = ?4, held_job = ?5, ticks = ?6 WHERE schedule = ?1
 
