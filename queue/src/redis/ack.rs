@@ -22,7 +22,8 @@ const REASON_MAX: usize = 256;
 impl RedisBroker {
     pub(super) async fn ack_attempts(&self, queue: &Name, worker: &str, acks: Vec<Ack>) -> Result<Vec<Result<Acked>>> {
         let queue = self.queue(queue).await?;
-        let mut answers: Vec<Result<Acked>> = Vec::with_capacity(acks.len());
+        let (acks, refused) = acceptable(acks);
+        let mut answers: Vec<Result<Acked>> = Vec::with_capacity(acks.len() + refused.len());
         let mut from = 0;
         while from < acks.len() {
             let to = batch_end(&acks, from);
@@ -32,6 +33,9 @@ impl RedisBroker {
                 Err(error) => answers.extend((from..to).map(|_| Err(error.clone()))),
             }
             from = to;
+        }
+        for (at, error) in refused {
+            answers.insert(at, Err(error));
         }
         Ok(answers)
     }
@@ -56,6 +60,23 @@ impl RedisBroker {
         };
         Ok(numbers.into_iter().map(one).collect())
     }
+}
+
+/// Those that may be sent, and why others may not, each with its place.
+fn acceptable(acks: Vec<Ack>) -> (Vec<Ack>, Vec<(usize, BrokerError)>) {
+    let refused: Vec<_> = acks
+        .iter()
+        .enumerate()
+        .filter_map(|(at, ack)| match &ack.outcome {
+            Outcome::Wait(wait) => Some((at, wait.check_ack().err()?)),
+            _ => None,
+        })
+        .collect();
+    if refused.is_empty() {
+        return (acks, refused);
+    }
+    let kept = acks.into_iter().enumerate().filter(|(at, _)| refused.iter().all(|(no, _)| no != at)).map(|(_, ack)| ack).collect();
+    (kept, refused)
 }
 
 /// The end of the batch that starts at `from`: bounded, and no job twice in one.

@@ -2,9 +2,10 @@
 
 use super::{RedisBroker, Result, keys, script::Script, signal};
 use crate::{
-    Ack, Acked, BeatReply, Begun, Broker, Command, Delivered, Delivery, Durability, Edit, Enqueued, Explanation, ExtendReply, Filter,
-    Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Page, QueueStats,
-    Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, Scope, ScopeState, State, TickReport, Token, WorkerReport,
+    Ack, Acked, BeatReply, Begun, Broker, Command, Delivered, Delivery, DueSchedules, Durability, Edit, Enqueued, Explanation, ExtendReply,
+    Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob,
+    Note, Page, QueueStats, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, ScheduleChange, ScheduleFilter,
+    SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token, WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Millis, Name};
@@ -164,6 +165,24 @@ impl Broker for RedisBroker {
         if hearing != signal::Hearing::FromNow {
             queue.signal.watch(keys::short(id), &*self.options.clock, hearing.bound(at_most)).await;
         }
+    }
+    async fn schedule(&self, tenant: &Name, name: &Name, change: ScheduleChange, expected: Option<u64>) -> Result<ScheduleState> {
+        self.change_schedule(tenant, name, &change, expected).await
+    }
+    async fn find_schedule(&self, scope: &Scope, tenant: &Name, name: &Name) -> Result<Option<ScheduleState>> {
+        self.schedule_of(scope, tenant, name).await
+    }
+    async fn schedules(&self, scope: &Scope, filter: &ScheduleFilter, limit: usize, cursor: Option<&str>) -> Result<SchedulePage> {
+        self.page_of_schedules(scope, filter, limit, cursor).await
+    }
+    async fn ticks(&self, scope: &Scope, tenant: &Name, name: &Name, limit: usize) -> Result<Vec<TickRecord>> {
+        self.ticks_of(scope, tenant, name, limit).await
+    }
+    async fn due_schedules(&self, queue: &Name, limit: usize) -> Result<DueSchedules> {
+        self.due_now(queue, limit).await
+    }
+    async fn fire(&self, queue: &Name, fires: Vec<Fire>) -> Result<Vec<Result<Fired>>> {
+        self.fire_all(queue, fires).await
     }
     async fn begin(&self, tenant: &Name, key: &str, body_hash: &[u8; 32], seed: &[u8; 16], now: Millis) -> Result<Begun> {
         self.begin_request(tenant, key, body_hash, seed, now).await

@@ -1,23 +1,26 @@
 //! Jobs in: checked, sorted by queue, sent in batches that a script can take at once.
 
 use super::{RedisBroker, Result, keys, mutable, queues::Queue, record, script::Script, value};
-use crate::{BrokerError, Due, Durability, Enqueued, KEY_MAX, NewJob, PAYLOAD_MAX};
+use crate::{BrokerError, Due, Durability, Enqueued, FOLLOWERS_MAX, KEY_MAX, NewJob, PAYLOAD_MAX, WaitOn};
 use longshore_base::{Code, Name};
 use redis::Value;
 use std::collections::{HashMap, HashSet};
 
 /// Jobs in a batch at most.
-const BATCH_JOBS: usize = 500;
+pub(super) const BATCH_JOBS: usize = 500;
 /// Bytes in a batch at most, unless one job alone is larger.
-const BATCH_BYTES: usize = 1024 * 1024;
+pub(super) const BATCH_BYTES: usize = 1024 * 1024;
 
 /// One job, ready to be sent.
-struct Sent {
+pub(super) struct Sent {
     at: usize,
-    id: Vec<u8>,
+    /// With the due time.
+    pub(super) id: Vec<u8>,
     lane: String,
-    blob: Vec<u8>,
+    pub(super) blob: Vec<u8>,
     unique: Option<String>,
+    /// The job whose end it waits for.
+    follows: Option<keys::Short>,
 }
 
 impl RedisBroker {
@@ -41,7 +44,7 @@ impl RedisBroker {
                     Err(error) => Err(error.clone()),
                 };
                 match answer {
-                    Ok(answers) => done.extend(places.into_iter().zip(answers.into_iter().map(Ok))),
+                    Ok(answers) => done.extend(places.into_iter().zip(answers)),
                     Err(error) => done.extend(places.into_iter().map(|at| (at, Err(error.clone())))),
                 }
             }
@@ -60,7 +63,8 @@ impl RedisBroker {
         }
     }
 
-    async fn prepare(&self, at: usize, job: &NewJob) -> Result<Sent> {
+    /// Checked and encoded.
+    pub(super) async fn prepare(&self, at: usize, job: &NewJob) -> Result<Sent> {
         let refused = |code: Code, detail: String| BrokerError::Conflict { code, detail };
         let size = job.args.get().len();
         if size > PAYLOAD_MAX {
@@ -77,14 +81,21 @@ impl RedisBroker {
         if job.id.home() != home {
             return Err(refused(Code::RequestInvalid, format!("the id {} was not made for the queue {}", job.id, job.queue)));
         }
+        if let Some(wait) = &job.wait {
+            wait.check_start(job.id)?;
+        }
         let mut id = keys::short(job.id).to_vec();
         id.extend(due(job.due));
         let lane = record::lane(job);
         let unique = job.unique.as_ref().map(|u| format!("{}/{}/{}", job.tenant, job.kind, u.key));
-        Ok(Sent { at, id, lane, blob: record::encode(job)?, unique })
+        let follows = job.wait.as_ref().and_then(|wait| match &wait.on {
+            WaitOn::Job(other) => Some(keys::short(*other)),
+            _ => None,
+        });
+        Ok(Sent { at, id, lane, blob: record::encode(job)?, unique, follows })
     }
 
-    async fn enqueue_batch(&self, queue: &Queue, batch: &[Sent]) -> Result<Vec<Enqueued>> {
+    async fn enqueue_batch(&self, queue: &Queue, batch: &[Sent]) -> Result<Vec<Result<Enqueued>>> {
         let mut command = self.command(Script::Enqueue, &queue.meta);
         for job in batch {
             command.arg(&job.id).arg(&job.lane).arg(&job.blob);
@@ -94,6 +105,10 @@ impl RedisBroker {
             return Err(value::strange("enqueue"));
         }
         let one = |(answer, job): (&Value, &Sent)| match answer {
+            Value::Int(0) => {
+                let detail = format!("{FOLLOWERS_MAX} jobs wait for the end of the one that this is to wait for already");
+                Err(BrokerError::Conflict { code: Code::RequestInvalid, detail })
+            }
             Value::Int(state) => {
                 let id = keys::long(&job.id, queue.home).ok_or_else(|| value::strange("enqueue"))?;
                 Ok(Enqueued { id, state: mutable::state(state % 100)?, duplicate: *state >= 100 })
@@ -104,7 +119,7 @@ impl RedisBroker {
                 Ok(Enqueued { id, state: mutable::state((*state).into())?, duplicate: true })
             }
         };
-        answers.iter().zip(batch).map(one).collect()
+        Ok(answers.iter().zip(batch).map(one).collect())
     }
 }
 
@@ -120,12 +135,14 @@ pub(super) fn due(due: Due) -> Vec<u8> {
     out
 }
 
-/// Bounded, and no id and no unique key twice in one, so that a script need not look at its own plan.
+/// Bounded, no id and no unique key twice in one, and no job with the one that it follows, so that a script need not look at its own plan.
 fn batches(jobs: Vec<Sent>) -> Vec<Vec<Sent>> {
     let mut done = Vec::new();
     let (mut batch, mut bytes, mut ids, mut keys) = (Vec::new(), 0, HashSet::new(), HashSet::new());
     for job in jobs {
-        let repeated = ids.contains(&job.id[..14]) || job.unique.as_ref().is_some_and(|key| keys.contains(key));
+        let repeated = ids.contains(&job.id[..14])
+            || job.unique.as_ref().is_some_and(|key| keys.contains(key))
+            || job.follows.is_some_and(|other| ids.contains(other.as_slice()));
         let full = batch.len() == BATCH_JOBS || bytes + job.blob.len() > BATCH_BYTES;
         if repeated || (full && !batch.is_empty()) {
             done.push(std::mem::take(&mut batch));

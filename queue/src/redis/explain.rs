@@ -79,7 +79,7 @@ impl RedisBroker {
 
     async fn waits_for(&self, job: &Job, stored: &[u8]) -> Result<Obstacle> {
         let inbox = self.inbox_of(job.id).await?;
-        let by = inbox.children.iter().filter(|child: &&Child| child.outcome.is_none()).map(|child| child.id).collect::<Vec<_>>();
+        let mut by = inbox.children.iter().filter(|child: &&Child| child.outcome.is_none()).map(|child| child.id).collect::<Vec<_>>();
         let queue = self.queue_of(job.id).await?;
         let newest = self.extras(&queue, job.id).await?.into_iter().find(|(field, _)| field == b"w");
         let wait = match newest {
@@ -88,7 +88,10 @@ impl RedisBroker {
         };
         let what = match wait.map(|wait| wait.on) {
             Some(WaitOn::Signal(name)) => format!("the signal {name}"),
-            Some(WaitOn::Job(id)) => format!("the end of the job {id}"),
+            Some(WaitOn::Job(id)) => {
+                by = vec![id];
+                format!("the end of the job {id}")
+            }
             Some(WaitOn::AnyChild) => "any of its children".to_owned(),
             Some(WaitOn::AllChildren) => "its children".to_owned(),
             None if by.is_empty() => "a signal".to_owned(),

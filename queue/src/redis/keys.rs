@@ -43,6 +43,11 @@ pub(super) fn resources(prefix: &str) -> String {
     format!("{prefix}:{{resources}}")
 }
 
+/// Where schedules live: the directory's main key.
+pub(super) fn schedules(prefix: &str) -> String {
+    format!("{prefix}:{{schedules}}:meta")
+}
+
 /// Reports of workers and what they are to be told.
 pub(super) fn workers(prefix: &str) -> String {
     format!("{prefix}:{{workers}}")

@@ -7,7 +7,9 @@
 //! of a list of `tag 1 · length 1 · value` that holds whatever is not the default, then the args.
 
 use super::bytes::{Reader, Writer};
-use crate::{Backoff, BrokerError, JobId, Json, Keep, NewJob, Parent, Policy, Priority, Unique, Tick, UniqueMode, Wait, WaitOn, WaitPolicy};
+use crate::{
+    Backoff, BrokerError, JobId, Json, Keep, NewJob, Parent, Policy, Priority, Tick, Unique, UniqueMode, Wait, WaitOn, WaitPolicy,
+};
 use longshore_base::{Millis, Name};
 use std::time::Duration;
 

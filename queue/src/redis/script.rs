@@ -16,7 +16,7 @@ scripts! {
     Deliver = "deliver", Cancel = "cancel", Edit = "edit", RetryNow = "retry_now", GiveUp = "give_up", Replay = "replay",
     Purge = "purge", Get = "get", List = "list", Stats = "stats", Rule = "rule", Rules = "rules", Lanes = "lanes", Explain = "explain", Lend = "lend", Slice = "slice", Announce = "announce", Tick = "tick",
     Expired = "expired", Watch = "watch", Home = "home", PutKinds = "put_kinds", Beat = "beat", Workers = "workers",
-    Command = "command", Begin = "begin", Finish = "finish",
+    Command = "command", Begin = "begin", Finish = "finish", Directory = "directory", Schedule = "schedule", FindSchedule = "find_schedule", DueSchedules = "due_schedules", Fire = "fire",
 }
 
 macro_rules! pieces {
@@ -26,8 +26,8 @@ macro_rules! pieces {
 }
 
 pieces! {
-    "admit", "base", "buckets", "clock", "counts", "ending", "expire", "find", "finish", "lanes", "lasterror", "law", "leaving", "meta",
-    "mode_cluster", "mode_single", "mutable", "picking", "promote", "reap", "record", "signals", "standing", "state", "sweep", "takeout",
+    "admit", "base", "buckets", "cancelling", "clock", "counts", "ending", "expire", "find", "finish", "follow", "followers", "lanes", "lasterror", "law", "leaving", "meta",
+    "mode_cluster", "mode_single", "mutable", "newjob", "picking", "promote", "reap", "record", "sched", "signals", "standing", "state", "sweep", "takeout",
     "timeout", "unblock", "unpark", "view", "wait", "wakejob",
 }
 

@@ -21,10 +21,13 @@
 -- @include finish
 -- @include takeout
 -- @include wait
+-- @include wakejob
+-- @include followers
 local DUE, WAITS = P .. 'due', P .. 'waiting'
-local EXTRA = {C = 1, R = 2, U = 2, D = 2, S = 1, G = 2, X = 0, Y = 0, W = 1, K = 0}
 local worker = ARGV[1]
-local ids, tokens, letters, first, ran, used, at = {}, {}, {}, {}, {}, {}, 2
+local ids, tokens, letters, first, ran, used = {}, {}, {}, {}, {}, {}
+do
+local EXTRA, at = {C = 1, R = 2, U = 2, D = 2, S = 1, G = 2, X = 0, Y = 0, W = 1, K = 0}, 2
 while ARGV[at] do
   local i, letter = #ids + 1, ARGV[at + 2]
   local head = ARGV[at + 1]
@@ -32,6 +35,7 @@ while ARGV[at] do
   ran[i] = unpick('>I8', head, 9) / 1000
   if #head > 16 then used[i] = unpick('>I8', head, 17) end
   at = at + 3 + EXTRA[letter]
+end
 end
 local reply, gates_closed = {}, {}
 guard({RUN, LEASE, HELD, SUSRUN, DUE, WAITS, COUNTS, SUSPECTS, ENDED, BLOCKED})
@@ -131,7 +135,7 @@ local function sleep(id, r, m, spec)
   local h = hex(id)
   guard({P .. 'c:' .. h, P .. 'g:' .. h, P .. 'x:' .. h})
   local verdict = judge(spec, call('HVALS', P .. 'c:' .. h), call('HVALS', P .. 'g:' .. h))
-  if verdict == DIE then
+  if verdict == CONDITION.die then
     local err = failure('attempt.child_failed', 'a child that this job waited for ended badly')
     return die(id, r, m, EVENT.waited, REASON.child_failed, err)
   end

@@ -16,6 +16,10 @@
 -- @include takeout
 -- @include state
 -- @include find
+-- @include wait
+-- @include wakejob
+-- @include followers
+-- @include cancelling
 local reply, seen_here = {}, {}
 guard({LEASE, P .. 'due', P .. 'waiting', COUNTS})
 call('ZCARD', P .. 'due')
@@ -26,23 +30,8 @@ for i = 2, #ARGV do
     reply[i - 1] = 0
   elseif seen_here[id] then
     reply[i - 1] = seen_here[id]
-  elseif state == RUNNING then
-    local lease = call('HGET', LEASE, id)
-    local flags = byte(lease, 18)
-    if band(flags, CANCEL_ASKED) == 0 then
-      later({'HSET', LEASE, id, sub(lease, 1, 17) .. char(flags + CANCEL_ASKED) .. sub(lease, 19)})
-    end
-    sends[#sends + 1] = 'c' .. id
-    reply[i - 1] = RUNNING
-  elseif state > WAITING then
-    reply[i - 1] = 100 + state
   else
-    local m = mutable(raw)
-    take_out(id, r, state)
-    event(m, EVENT.cancelled)
-    finish(id, r, m, CANCELLED, REASON.cancelled)
-    put('m', id, frozen(m))
-    reply[i - 1] = CANCELLED
+    reply[i - 1] = cancel_job(id, r, raw, state)
   end
   seen_here[id] = reply[i - 1]
 end

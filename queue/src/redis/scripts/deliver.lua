@@ -20,6 +20,7 @@
 -- @include find
 -- @include wait
 -- @include wakejob
+-- @include followers
 local letter, id = ARGV[1], ARGV[2]
 local h = hex(id)
 local children, box, extra = P .. 'c:' .. h, P .. 'g:' .. h, P .. 'x:' .. h

@@ -16,6 +16,9 @@
 -- @include state
 -- @include find
 -- @include lasterror
+-- @include wait
+-- @include wakejob
+-- @include followers
 local id = ARGV[2]
 local r, raw, state = find(id, ARGV[1])
 if not r then return {0, 0} end

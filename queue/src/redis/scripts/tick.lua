@@ -2,7 +2,7 @@
 -- tick: moves a queue's time forward by bounded steps. Any number may run; each step is a transaction of its own.
 -- KEYS 1 meta · ARGV 1 lease ms · 2 how many of each at most · 3 a random number
 -- Returns promoted · expired · reaped · timed out · 1 there is more · 1 reaping is held · 1 the clock went back ·
--- entries in the outbox ·
+-- entries in the outbox · when the next schedule is due, in ms from now, or -1 ·
 -- how many parts of outside quotas are not used, and their names · then for each
 -- budget that reached a threshold: tenant · units used · the threshold · 1 if it closes.
 -- @include base
@@ -23,13 +23,14 @@
 -- @include state
 -- @include wait
 -- @include wakejob
+-- @include followers
 -- @include expire
 -- @include timeout
 -- @include reap
 -- @include standing
 -- @include sweep
 local lease_ms, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
-guard({DUE, RUN, LEASE, HELD, SUSRUN, SUSPECTS, EXP, P .. 'waiting', COUNTS, OUTBOX})
+guard({DUE, RUN, LEASE, HELD, SUSRUN, SUSPECTS, EXP, P .. 'waiting', COUNTS, OUTBOX, P .. 'sched'})
 local back = seen > now + 1000
 if back then
   clamp(lease_ms)
@@ -47,9 +48,11 @@ plan_signals()
 plan_meta()
 commit()
 local more = promoted == limit or passed == limit or timed_out == limit or reaped == limit
-local reply = {promoted, expired, reaped, timed_out, more and 1 or 0, held and 1 or 0, back and 1 or 0, call('HLEN', OUTBOX), 0}
+local reply = {promoted, expired, reaped, timed_out, more and 1 or 0, held and 1 or 0, back and 1 or 0, call('HLEN', OUTBOX), -1, 0}
 local unused = laws.r > 0 and idle_slices() or {}
-reply[9] = #unused
+local first = call('ZRANGE', P .. 'sched', 0, 0, 'WITHSCORES')
+if first[2] then reply[9] = math.max(0, first[2] - now) end
+reply[10] = #unused
 for i = 1, #unused do reply[#reply + 1] = unused[i] end
 for i = 1, #alerts do reply[#reply + 1] = alerts[i] end
 return reply

@@ -9,6 +9,8 @@ local EVENT = {completed = 1, retried = 2, died = 3, snoozed = 4, gated = 5, rel
 local REASON = {cancelled = 1, expired = 2, exhausted = 3, fatal = 4, crashed = 5, outcome_unknown = 6, given_up = 7,
   runs_exhausted = 8, age_exhausted = 9, child_failed = 10, wait_timed_out = 11, output_too_large = 12}
 local EVENTS_MAX = 65536
+-- Flags: a letter that was repeated; jobs wait for the end of this one (follow.lua).
+local FLAG = {repeated = 1, followed = 2}
 local function mutable(s)
   local m = {}
   if not s then

@@ -16,10 +16,10 @@ local function time_out(limit)
       local m = mutable(ms[i])
       local _, _, on_timeout = unpick('>BI8B', spec)
       if on_timeout == 3 then
-        later({'ZADD', P .. 'waiting', FOR_EVER, id})
+        later({'ZADD', P .. 'waiting', CONDITION.for_ever, id})
       else
         take_out(id, r, WAITING)
-        wake_job(id, r, m, on_timeout == 2 and DIE or TIMED_OUT, REASON.wait_timed_out)
+        wake_job(id, r, m, on_timeout == 2 and CONDITION.die or CONDITION.timed_out, REASON.wait_timed_out)
       end
     end
   end

@@ -1,7 +1,7 @@
--- wait: whether a condition is met. A wait: what for 1 (all children, any child, a signal), timeout 8, what a timeout does 1,
--- what a failed child does 1 (wake, die, ignore), the signal's name. Needs base, mutable.
-local MET, TIMED_OUT, CHILD_FAILED_WOKEN, DIE = 1, 2, 3, 9
-local FOR_EVER = '+inf'
+-- wait: whether a condition is met. A wait: what for 1 (all children, any child, a signal, the end of a job), timeout 8, what a timeout
+-- does 1, what a failed child does 1 (wake, die, ignore), the signal's name or the job's whole id. Needs base, mutable, record.
+-- What came of a wait, and what it waits for where that is a job. One table: a script holds 200 names.
+local CONDITION = {met = 1, timed_out = 2, child_failed = 3, die = 9, job = 4, for_ever = '+inf'}
 -- `children`: child's id 16, its state 1 (0: open). `signals`: stored mailbox entries. Nil: not met.
 local function judge(spec, children, signals)
   local on, _, _, on_failed = unpick('>BI8BB', spec)
@@ -11,20 +11,28 @@ local function judge(spec, children, signals)
     if s == 0 then open = open + 1 else done = done + 1 end
     if s ~= 0 and s ~= COMPLETED then failed = true end
   end
-  failed = failed and on ~= 3
-  if failed and on_failed == 1 then return CHILD_FAILED_WOKEN end
-  if failed and on_failed == 2 then return DIE end
-  if on == 1 and open == 0 or on == 2 and done > 0 then return MET end
+  failed = failed and on < 3
+  if failed and on_failed == 1 then return CONDITION.child_failed end
+  if failed and on_failed == 2 then return CONDITION.die end
+  if on == 1 and open == 0 or on == 2 and done > 0 then return CONDITION.met end
   if on == 3 then
     local name = sub(spec, 12)
     for i = 1, #signals do
       local n = unpick('>H', signals[i], 17)
-      if sub(signals[i], 19, 18 + n) == name then return MET end
+      if sub(signals[i], 19, 18 + n) == name then return CONDITION.met end
     end
   end
   return nil
 end
 local function wait_until(spec)
   local _, timeout = unpick('>BI8', spec)
-  return timeout > 0 and now + timeout or FOR_EVER
+  return timeout > 0 and now + timeout or CONDITION.for_ever
+end
+-- Whether a job waits for the end of `target`.
+function CONDITION.follows(id, record, m, target)
+  if not m or byte(m) ~= WAITING or not record or #record == 1 then return false end
+  local key = P .. 'x:' .. hex(id)
+  guard({key})
+  local spec = call('HGET', key, 'w') or parse(record).wait
+  return spec and byte(spec) == CONDITION.job and sub(spec, 12, 25) == target
 end
