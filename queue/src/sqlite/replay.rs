@@ -7,7 +7,7 @@ use super::{
     tx::{DEAD, Tx},
     unique,
 };
-use crate::{BrokerError, EventKind, JobId, NewJob, PAYLOAD_MAX, Parent, Priority, Replay, Scope};
+use crate::{BrokerError, EventKind, JobId, NewJob, PAYLOAD_MAX, Parent, Priority, Replay, Scope, Tick};
 use longshore_base::Code;
 use rusqlite::params;
 
@@ -53,6 +53,7 @@ fn one(tx: &mut Tx<'_>, scope: &Scope, replay: Replay) -> Result<Result<JobId>> 
         tags: body.tags.clone(),
         parent: old.parent.zip(body.parent_key.clone()).map(|(id, key)| Parent { id, key }),
         replay_of: Some(old.id),
+        tick: body.tick.clone().map(|(schedule, at)| Tick { schedule, at }),
         ..NewJob::new(replay.new_id, names.queue, names.kind, names.tenant, args)
     };
     if let Some(key) = &old.unique_key
