@@ -13,6 +13,7 @@ mod conformance;
 mod faults;
 mod harness;
 mod lease_model;
+mod oracle;
 mod own_kinds;
 mod scenarios;
 mod servers;

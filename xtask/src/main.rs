@@ -1,6 +1,6 @@
 //! xtask — what a person or CI types. `up.rs` and `test/` are the two commands of the README; `tidy/` keeps the house rules.
-//! `gen` and `bench` need Longshore's own crates, so they are binaries of their own (xtask/gen, xtask/bench) that this one builds and runs:
-//! a newcomer's first `cargo xtask` compiles a handful of small crates.
+//! `gen`, `bench` and `oracle` need Longshore's own crates, so they are binaries of their own (xtask/gen, xtask/bench, tests/oracle) that this
+//! one builds and runs: a newcomer's first `cargo xtask` compiles a handful of small crates.
 
 mod cargo;
 mod env;
@@ -17,6 +17,7 @@ cargo xtask COMMAND
   test [--fast] [-- FILTER]              every check and every test; installs what it needs on Debian as root
   tidy                                   the house rules of docs/ARCHITECTURE.md that a machine can check
   gen [--check]                          write docs/lifecycle.md, docs/kinds.md, docs/errors/, docs/openapi.json, docs/configuration.md
+  oracle [suite]                         ticks of every time zone beside those of cronsim (Python), on a release build; some minutes
   bench [lanes] [FLAGS]                  drain, pickup and memory (or what fairness costs) on a release build; see docs/benchmarks.md
 ";
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(rest),
         Some("tidy") => tidy::run(),
         Some("gen") => cargo::run_own("xtask-gen", &[], rest),
+        Some("oracle") => cargo::run_own("longshore-oracle", &["--release"], rest),
         Some("bench") => cargo::run_own("xtask-bench", &["--release"], rest),
         Some("help" | "--help" | "-h") => {
             print!("{HELP}");

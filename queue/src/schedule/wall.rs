@@ -7,7 +7,7 @@ use super::{Cron, Gap, RepeatedHour};
 use chrono::{DateTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
-/// Offsets are compared this far apart when a change is looked for. No zone has changed twice within a week since 1970; the oracle checks that.
+/// Offsets are compared this far apart when a change is looked for. No zone has changed twice within six days since 1970; the oracle checks that.
 const PROBE: TimeDelta = TimeDelta::days(1);
 /// No wall clock is further from UTC than 16 hours, so none moves by more than this: two days later it shows a later time, whatever it did.
 const SHIFT_MAX: TimeDelta = TimeDelta::days(2);

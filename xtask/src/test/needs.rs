@@ -1,4 +1,5 @@
-//! What the tests need besides Rust: three servers from Debian, which the tests start by themselves on free ports, and cargo-deny.
+//! What the tests need besides Rust: three servers from Debian, which the tests start by themselves on free ports, Python with the oracle of
+//! ticks, and cargo-deny.
 //! As root on Debian they are installed; anywhere else the exact command is told.
 
 use crate::{cargo, env};
@@ -9,13 +10,20 @@ use std::{
 };
 
 /// (program, Debian package)
-const SERVERS: &[(&str, &str)] =
-    &[("redis-server", "redis-server"), ("nginx", "nginx-light"), ("initdb", "postgresql"), ("setpriv", "util-linux")];
+const PROGRAMS: &[(&str, &str)] = &[
+    ("redis-server", "redis-server"),
+    ("nginx", "nginx-light"),
+    ("initdb", "postgresql"),
+    ("setpriv", "util-linux"),
+    ("python3", "python3-venv"),
+];
+/// Makes the Python of tests/oracle, once per machine; the tests do so too, but then nobody sees what they wait for.
+const ORACLE_VENV: &str = include_str!("../../../tests/oracle/make_venv.py");
 const DENY_VERSION: &str = "0.20.2";
 
 /// Sees to everything and answers where cargo-deny is.
 pub(crate) fn meet() -> Result<PathBuf, String> {
-    let missing: Vec<&str> = SERVERS.iter().filter(|(program, _)| env::which(program).is_none()).map(|(_, package)| *package).collect();
+    let missing = missing();
     if !missing.is_empty() {
         let command = format!("apt-get install --no-install-recommends {}", missing.join(" "));
         if !env::is_root() || env::which("apt-get").is_none() {
@@ -33,7 +41,26 @@ pub(crate) fn meet() -> Result<PathBuf, String> {
     if !cargo::passes(cargo::command(&["fetch", "--locked", "--quiet", "--target", "x86_64-unknown-linux-gnu"]))? {
         return Err("the crates of Cargo.lock could not be fetched".into());
     }
+    if !cargo::passes(python(ORACLE_VENV))? {
+        return Err("the Python of tests/oracle could not be made; its reason stands above".into());
+    }
     deny()
+}
+
+/// Debian packages whose programs are not there.
+fn missing() -> Vec<&'static str> {
+    let absent = |program: &str| match program {
+        // Debian's python3 comes without what makes a venv.
+        "python3" => !python("import ensurepip, venv").stderr(Stdio::null()).status().is_ok_and(|status| status.success()),
+        _ => env::which(program).is_none(),
+    };
+    PROGRAMS.iter().filter(|(program, _)| absent(program)).map(|(_, package)| *package).collect()
+}
+
+fn python(script: &str) -> Command {
+    let mut command = Command::new("python3");
+    command.args(["-I", "-c", script]).stdin(Stdio::null()).stdout(Stdio::null());
+    command
 }
 
 fn install(packages: &[&str]) -> Result<(), String> {
@@ -45,8 +72,7 @@ fn install(packages: &[&str]) -> Result<(), String> {
     };
     let list = [&["install", "-y", "--no-install-recommends"], packages].concat();
     let installed = apt(&["update"])? && apt(&list)?;
-    let missing: Vec<&str> = SERVERS.iter().filter(|(program, _)| env::which(program).is_none()).map(|(program, _)| *program).collect();
-    match (installed, missing.is_empty()) {
+    match (installed, missing().is_empty()) {
         (true, true) => Ok(()),
         _ => Err(format!("apt-get could not install {}", packages.join(", "))),
     }

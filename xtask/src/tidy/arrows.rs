@@ -16,6 +16,7 @@ const FLOORS: &[(&str, &str, u8)] = &[
     ("api", "longshore-api", 5),
     ("cli", "longshore", 6),
     ("examples/own-kinds", "own-kinds", 7),
+    ("tests/oracle", "longshore-oracle", 7),
     ("tests", "longshore-tests", 8),
     ("xtask/gen", "xtask-gen", 8),
     ("xtask/bench", "xtask-bench", 8),
