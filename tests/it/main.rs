@@ -11,6 +11,7 @@ mod cli_commands;
 mod cli_start;
 mod conformance;
 mod faults;
+mod faults_schedules;
 mod harness;
 mod lease_model;
 mod oracle;

@@ -90,7 +90,7 @@ pub(super) fn encode(job: &NewJob) -> Result<Vec<u8>, BrokerError> {
         out.u64(at.max(0).unsigned_abs());
     }
     if limits {
-        out.u32(policy.runs_max).u64(policy.age_max_ms.unwrap_or(0));
+        out.u32(policy.runs_max).u64(policy.age_max_ms.map_or(0, |ms| ms.max(1)));
     }
     if let Some(keep) = policy.keep {
         out.u64(match keep {
