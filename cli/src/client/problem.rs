@@ -12,7 +12,9 @@ pub(super) fn stop(status: u16, body: &[u8], no_key: Option<&String>) -> Stop {
         (Some(title), None) => title.to_owned(),
         _ => format!("the answer was {status}"),
     };
-    if let Some(detail) = problem["detail"].as_str() {
+    // The detail of a single fault is that fault; with its line it would stand there twice.
+    let faults = problem["errors"].as_array().map_or(0, Vec::len);
+    if let Some(detail) = problem["detail"].as_str().filter(|_| faults != 1) {
         message.push_str(&format!("\n  {detail}"));
     }
     for fault in problem["errors"].as_array().into_iter().flatten() {
@@ -66,6 +68,17 @@ mod tests {
               /args/ms: "x" is not a number; allowed: integer
               (whole): is odd
               what to do: Correct the fields that `errors` names."#]]
+        .assert_eq(stop(422, body, None).message());
+    }
+
+    #[test]
+    fn a_single_fault_is_told_once() {
+        let body = br#"{"title":"The request has faults","code":"request.invalid","detail":"/run_at: 2050",
+            "errors":[{"pointer":"/run_at","detail":"2050","allowed":"sooner"}]}"#;
+        expect![[r#"
+            The request has faults (request.invalid)
+              /run_at: 2050; allowed: sooner
+              what to do: Correct what `errors` names."#]]
         .assert_eq(stop(422, body, None).message());
     }
 
