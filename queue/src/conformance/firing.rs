@@ -85,6 +85,7 @@ pub async fn q9_due_is_told_by_the_tick(c: &Case) {
 pub async fn q4_schedule_fire_does_all_in_one_step(c: &Case) {
     let planned = c.plan(Overlap::Skip).await;
     let before = planned.state().await;
+    c.pass(Duration::from_millis(20)).await;
     let at = before.cursor + STEP_MS;
     let job = NewJob { tags: vec![Name::literal("t")], ..planned.job(&before, at) };
     let (from, started) = (c.now().await, job.id);

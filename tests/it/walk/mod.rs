@@ -3,6 +3,7 @@
 
 mod ops;
 mod rules;
+mod schedules;
 mod walker;
 mod why;
 

@@ -1,6 +1,6 @@
 //! What may be done on a walk. Jobs and leases are named by an index into those that there are.
 
-use longshore_queue::{Outcome, State, UniqueMode, Wait, WaitOn, WaitPolicy, conformance};
+use longshore_queue::{Outcome, Overlap, State, UniqueMode, Wait, WaitOn, WaitPolicy, conformance};
 use proptest::{prelude::*, sample::Index};
 use std::time::Duration;
 
@@ -11,6 +11,9 @@ pub(crate) const NEAR: Duration = Duration::from_millis(2);
 
 /// The scopes of a walk: its queue, three tenants, two kinds, and two keys of each tenant.
 pub(crate) const SCOPES: u8 = 12;
+
+/// The schedules of a walk.
+pub(crate) const SCHEDULES: u8 = 2;
 
 /// When something is to happen. What is near happens between two operations, so that both clocks agree about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +51,30 @@ pub(crate) enum Quotas {
     Remove,
 }
 
+/// What becomes of a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Timed {
+    Put(Overlap),
+    Pause,
+    Resume,
+    Remove,
+}
+
+/// A scheduler's decision, or somebody's run by hand.
+#[derive(Debug, Clone)]
+pub(crate) struct Decision {
+    pub(crate) schedule: u8,
+    /// Made from another revision, cursor or life than the current one.
+    pub(crate) stale: Option<u8>,
+    pub(crate) by_hand: bool,
+    /// The last run by hand once more.
+    pub(crate) again: bool,
+    pub(crate) missed: bool,
+    /// None: there is no job for it.
+    pub(crate) ticks: Vec<Option<Plan>>,
+    pub(crate) next: Option<When>,
+}
+
 /// How an attempt is ended.
 #[derive(Debug, Clone)]
 pub(crate) enum End {
@@ -67,6 +94,15 @@ pub(crate) enum Op {
     Enqueue(Plan),
     /// The same call once more.
     EnqueueAgain(Index),
+    /// A job that waits for the end of another.
+    Follow(Index, Plan),
+    /// A schedule is changed, made from the current revision, from none or from another one.
+    Schedule {
+        schedule: u8,
+        to: Timed,
+        expected: Option<bool>,
+    },
+    Fire(Decision),
     Lease {
         worker: u8,
         n: usize,
@@ -227,6 +263,26 @@ impl Plan {
     }
 }
 
+impl Timed {
+    fn any() -> impl Strategy<Value = Self> {
+        let overlap =
+            prop_oneof![1 => Just(Overlap::Allow), 2 => Just(Overlap::Skip), 3 => Just(Overlap::Wait), 4 => Just(Overlap::Cancel)];
+        prop_oneof![6 => overlap.prop_map(Self::Put), 1 => Just(Self::Pause), 2 => Just(Self::Resume), 1 => Just(Self::Remove)]
+    }
+}
+
+impl Decision {
+    fn any() -> impl Strategy<Value = Self> {
+        let stale = proptest::option::weighted(0.1, 0..3_u8);
+        let ticks = proptest::collection::vec(proptest::option::weighted(0.9, Plan::any()), 0..4);
+        let hand = (proptest::bool::weighted(0.2), any::<bool>());
+        let next = proptest::option::of(When::any());
+        (0..SCHEDULES, stale, hand, proptest::bool::weighted(0.1), ticks, next).prop_map(
+            |(schedule, stale, (by_hand, again), missed, ticks, next)| Self { schedule, stale, by_hand, again, missed, ticks, next },
+        )
+    }
+}
+
 impl Op {
     /// Whether something happens shortly after it.
     pub(crate) fn is_near(&self) -> bool {
@@ -234,6 +290,11 @@ impl Op {
         match self {
             Self::Enqueue(plan) => near(&plan.due) || plan.expires.as_ref().is_some_and(near),
             Self::EnqueueAgain(_) => true,
+            Self::Follow(_, plan) => plan.expires.as_ref().is_some_and(near),
+            Self::Fire(decision) => {
+                decision.next.as_ref().is_some_and(near)
+                    || decision.ticks.iter().flatten().any(|plan| near(&plan.due) || plan.expires.as_ref().is_some_and(near))
+            }
             Self::Ack(_, End::Retry(when) | End::Snooze(when) | End::Gate(when))
             | Self::AckLate(_, End::Retry(when) | End::Snooze(when) | End::Gate(when)) => near(when),
             Self::Gate { closed: Some(Some(when)), .. } => near(when),
@@ -254,6 +315,10 @@ impl Op {
         prop_oneof![
             16 => Plan::any().prop_map(Self::Enqueue),
             1 => index().prop_map(Self::EnqueueAgain),
+            4 => (index(), Plan::any()).prop_map(|(job, plan)| Self::Follow(job, plan)),
+            4 => (0..SCHEDULES, Timed::any(), proptest::option::of(proptest::bool::weighted(0.8)))
+                .prop_map(|(schedule, to, expected)| Self::Schedule { schedule, to, expected }),
+            12 => Decision::any().prop_map(Self::Fire),
             14 => (0..3_u8, 1..5_usize, 1..4_u8).prop_map(|(worker, n, kinds)| Self::Lease { worker, n, kinds }),
             16 => (index(), End::any()).prop_map(|(lease, end)| Self::Ack(lease, end)),
             3 => (index(), End::any()).prop_map(|(lease, end)| Self::AckLate(lease, end)),

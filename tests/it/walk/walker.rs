@@ -42,6 +42,7 @@ pub(super) struct Walker {
     /// The scope that was compared last.
     pub(super) looks: u8,
     purged: bool,
+    pub(super) timed: super::schedules::Timed,
 }
 
 impl Walker {
@@ -63,6 +64,7 @@ impl Walker {
             seen: BTreeMap::new(),
             looks: 0,
             purged: false,
+            timed: super::schedules::Timed::default(),
         }
     }
 
@@ -101,6 +103,12 @@ impl Walker {
                 Some(job) if !self.purged || self.world.record(job.id).is_some() => self.enqueue(job, now).await,
                 _ => Ok(()),
             },
+            Op::Follow(index, plan) => match pick(index, &self.ids) {
+                Some(id) => self.follow(id, plan).await,
+                None => Ok(()),
+            },
+            Op::Schedule { schedule, to, expected } => self.reschedule(*schedule, *to, *expected).await,
+            Op::Fire(decision) => self.fire(decision).await,
             Op::Lease { worker, n, kinds } => self.lease(*worker, *n, *kinds, now).await,
             Op::Ack(index, end) => match pick(index, &self.held) {
                 Some(lease) => self.ack(lease, end, now).await,
@@ -212,7 +220,7 @@ impl Walker {
         }
     }
 
-    fn job(&self, plan: &Plan, now: Millis) -> NewJob {
+    pub(super) fn job(&self, plan: &Plan, now: Millis) -> NewJob {
         let at = |when: When| now + Millis::try_from(when.after().as_millis()).unwrap_or(0);
         NewJob {
             tenant: Name::new(format!("t{}", plan.tenant)).expect("a name"),
@@ -395,6 +403,7 @@ impl Walker {
         if told != ours {
             return Err(format!("counts differ:\n  broker {told:?}\n  model  {ours:?}"));
         }
+        self.compare_schedules().await?;
         self.compare_rules().await
     }
 
@@ -455,6 +464,7 @@ fn shown(job: &Job) -> impl PartialEq + Debug + use<> {
         job.due_at.is_some(),
         job.cancel_requested,
         job.worker.clone(),
+        job.tick.clone(),
     )
 }
 
