@@ -142,7 +142,7 @@ fn changed(now: Millis, mut state: ScheduleState, change: ScheduleChange) -> Sch
 fn read_cursor(text: &str) -> Result<(Name, Name)> {
     let read = || {
         let (tenant, name) = text.split_once('/')?;
-        Some((Name::new(tenant.to_owned()).ok()?, Name::new(name.to_owned()).ok()?))
+        Some((Name::new(tenant).ok()?, Name::new(name).ok()?))
     };
     read().ok_or_else(|| BrokerError::Conflict { code: Code::RequestInvalid, detail: "the cursor is none of ours".to_owned() })
 }
