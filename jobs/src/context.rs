@@ -8,6 +8,7 @@ mod checkpoint;
 mod family;
 mod notes;
 mod resource;
+mod schedules;
 
 pub use notes::Level;
 pub use resource::{Headers, Learning, Remaining, Resource};

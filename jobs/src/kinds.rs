@@ -4,8 +4,9 @@ use crate::Catalog;
 
 mod demo;
 mod http;
+mod schedules;
 
 /// All of them.
 pub(crate) fn register(catalog: Catalog) -> Catalog {
-    http::register(demo::register(catalog))
+    schedules::register(http::register(demo::register(catalog)))
 }

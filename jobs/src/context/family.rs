@@ -117,7 +117,7 @@ impl Context {
         }
     }
 
-    fn refused(&self, error: &RequestError) -> Failure {
+    pub(super) fn refused(&self, error: &RequestError) -> Failure {
         match error {
             RequestError::Faults { code, .. } => Failure::Fatal(Cause::new(code, error.told())),
             RequestError::Broker(error) => self.inner.failure(error),
