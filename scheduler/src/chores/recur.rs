@@ -81,3 +81,6 @@ impl Chore for Recur {
 fn until(at: Millis, now: Millis) -> Duration {
     Duration::from_millis(u64::try_from(at.saturating_sub(now)).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;
