@@ -34,6 +34,11 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     path
 }
 
+/// A path of ours as text.
+pub(super) fn text(path: &Path) -> String {
+    path.to_str().expect("UTF-8").to_owned()
+}
+
 /// Lets other users pass through to a folder of theirs.
 pub(super) fn let_pass(user: &str, folder: &Path) {
     use std::os::unix::fs::PermissionsExt;

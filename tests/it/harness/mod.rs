@@ -5,6 +5,7 @@
 
 pub(crate) mod cluster;
 mod home;
+pub(crate) mod jumping;
 pub(crate) mod longshore;
 mod model;
 pub(crate) mod mover;

@@ -2,6 +2,7 @@
 
 use super::{
     folder,
+    jumping::Jumping,
     process::{Server, free_port},
 };
 use redis::{aio::MultiplexedConnection, cmd};
@@ -13,10 +14,12 @@ use tokio::sync::OnceCell;
 pub(crate) struct Redis {
     /// Where it listens.
     pub(crate) port: u16,
+    program: &'static str,
     args: Vec<String>,
     server: Server,
 }
 
+const READY: &str = "Ready to accept connections";
 /// How often a start is tried when somebody takes the port.
 const STARTS: usize = 5;
 
@@ -38,14 +41,24 @@ impl Redis {
         Self::in_folder(folder("redis"), settings).await
     }
 
+    /// Starts one whose wall clock the test moves.
+    pub(crate) async fn under(clock: &Jumping) -> Self {
+        let variables = clock.variables().map(|(name, value)| format!("{name}={value}"));
+        Self::launch("env", variables.into_iter().chain(["redis-server".to_owned()]).collect(), folder("redis"), &[]).await
+    }
+
     /// Starts one on data that may be there.
     pub(crate) async fn in_folder(folder: PathBuf, settings: &[&str]) -> Self {
+        Self::launch("redis-server", Vec::new(), folder, settings).await
+    }
+
+    async fn launch(program: &'static str, before: Vec<String>, folder: PathBuf, settings: &[&str]) -> Self {
         let mut last = String::new();
         for _ in 0..STARTS {
             let port = free_port();
-            let args = arguments(port, &folder, settings);
-            match Server::start(None, "redis-server", &args, "Ready to accept connections").await {
-                Ok(server) => return Self { port, args, server },
+            let args = [before.clone(), arguments(port, &folder, settings)].concat();
+            match Server::start(None, program, &args, READY).await {
+                Ok(server) => return Self { port, program, args, server },
                 Err(error) => last = error,
             }
         }
@@ -55,7 +68,7 @@ impl Redis {
     /// Kills it and starts it again on the same port and data.
     pub(crate) async fn kill_and_restart(&mut self) {
         self.server.kill();
-        self.server = Server::start(None, "redis-server", &self.args, "Ready to accept connections").await.expect("the port is ours");
+        self.server = Server::start(None, self.program, &self.args, READY).await.expect("the port is ours");
     }
 
     /// Kills it.

@@ -7,5 +7,6 @@ mod nginx;
 mod on_redis;
 mod real_http;
 mod scaling;
+mod schedules;
 
 pub(crate) use engine::{Engine, Process, binary, until};
