@@ -26,7 +26,7 @@ macro_rules! pieces {
 }
 
 pieces! {
-    "admit", "base", "buckets", "cancelling", "clock", "counts", "ending", "expire", "find", "finish", "follow", "followers", "lanes", "lasterror", "law", "leaving", "meta",
+    "admit", "base", "buckets", "cancelling", "clock", "counts", "ending", "expire", "find", "finish", "follow", "followers", "follows", "lanes", "lasterror", "law", "leaving", "meta",
     "mode_cluster", "mode_single", "mutable", "newjob", "picking", "promote", "reap", "record", "sched", "signals", "standing", "state", "sweep", "takeout",
     "timeout", "unblock", "unpark", "view", "wait", "wakejob",
 }

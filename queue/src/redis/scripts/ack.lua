@@ -21,8 +21,6 @@
 -- @include finish
 -- @include takeout
 -- @include wait
--- @include wakejob
--- @include followers
 local DUE, WAITS = P .. 'due', P .. 'waiting'
 local worker = ARGV[1]
 local ids, tokens, letters, first, ran, used = {}, {}, {}, {}, {}, {}
@@ -229,5 +227,6 @@ plan_ending()
 plan_leaving()
 if lost > 0 then later({'HINCRBY', META, 'lost', lost}) end
 conclude()
+-- @include followers
 reply[#ids + 1] = told and 1 or 0
 return reply

@@ -16,9 +16,6 @@
 -- @include takeout
 -- @include state
 -- @include find
--- @include wait
--- @include wakejob
--- @include followers
 -- @include cancelling
 local reply, seen_here = {}, {}
 guard({LEASE, P .. 'due', P .. 'waiting', COUNTS})
@@ -36,5 +33,6 @@ for i = 2, #ARGV do
   seen_here[id] = reply[i - 1]
 end
 conclude()
+-- @include followers
 reply[#reply + 1] = told and 1 or 0
 return reply

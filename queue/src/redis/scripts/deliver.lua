@@ -20,7 +20,6 @@
 -- @include find
 -- @include wait
 -- @include wakejob
--- @include followers
 local letter, id = ARGV[1], ARGV[2]
 local h = hex(id)
 local children, box, extra = P .. 'c:' .. h, P .. 'g:' .. h, P .. 'x:' .. h
@@ -67,4 +66,5 @@ if state == WAITING then
 end
 tell(id)
 conclude()
+-- @include followers
 return {1, told and 1 or 0}

@@ -17,9 +17,6 @@
 -- @include ending
 -- @include finish
 -- @include takeout
--- @include wait
--- @include wakejob
--- @include followers
 local worker, lease_ms, settled = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local ids, tokens, listed = {}, {}, {}
 for i = 4, #ARGV, 2 do
@@ -104,4 +101,5 @@ end
 plan_ending()
 plan_leaving()
 conclude()
+-- @include followers
 return {lost, asked}

@@ -22,7 +22,6 @@
 -- @include find
 -- @include wait
 -- @include wakejob
--- @include followers
 -- @include follow
 -- @include newjob
 -- @include cancelling
@@ -34,7 +33,6 @@ local RULE = {allow = '1', skip = '2', wait = '3'}
 local KEPT_TICKS = 100
 local home = ARGV[1]
 guard({P .. 'still'})
-call('ZCARD', DUE)
 seq = math.max(seq, (now - EPOCH) * STEP)
 local decisions, ids, at = {}, {}, 2
 while ARGV[at] do
@@ -118,10 +116,10 @@ local function carry_out(d, s, tick, arg, blob)
   end
   local behind, other, said = overlap(s)
   if behind == false then return entry(d, tick, CAME.overlapped, nil, whole(other) .. ' has not ended') end
-  local came = new_job(id, blob, #arg > 14 and due_of(arg) or nil, behind and pack('>BI8BB', CONDITION.job, 0, 3, 3) .. other .. home or nil)
+  local came = new_job(id, blob, seq, #arg > 14 and due_of(arg) or nil, behind and pack('>BI8BB', CONDITION.job, 0, 3, 3) .. other .. home or nil)
   if came == 0 then return entry(d, tick, CAME.refused, nil, 'too many jobs wait for the end of the one that it is to wait for') end
   if type(came) == 'string' then return entry(d, tick, CAME.merged, sub(came, 2), said) end
-  made[id], grown = true, true
+  made[id], grown, seq = true, true, seq + 1
   if behind then s.held = id else s.last = id end
   return entry(d, tick, came == WAITING and CAME.held or CAME.started, id, said)
 end
@@ -168,4 +166,6 @@ flush()
 reply[#reply + 1] = told and 1 or 0
 return reply
 end
-return carry_all()
+local reply = carry_all()
+-- @include followers
+return reply

@@ -16,9 +16,6 @@
 -- @include state
 -- @include find
 -- @include lasterror
--- @include wait
--- @include wakejob
--- @include followers
 local id = ARGV[2]
 local r, raw, state = find(id, ARGV[1])
 if not r then return {0, 0} end
@@ -30,4 +27,5 @@ event(m, EVENT.died)
 finish(id, r, m, DEAD, REASON.given_up, last_error(m))
 put('m', id, frozen(m))
 conclude()
+-- @include followers
 return {DEAD, told and 1 or 0}

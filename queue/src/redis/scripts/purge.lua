@@ -37,7 +37,7 @@ for i = 2, #ARGV do
     guard({index, P .. 'x:' .. h, P .. 'c:' .. h, P .. 'g:' .. h})
     call('ZCARD', index)
     later({'ZREM', index, id})
-    if band(m.flags, FLAG.repeated) == 0 then
+    if band(m.flags, REPEATED) == 0 then
       count(r.tenant, state, -1)
       if state == DEAD then leave_group(r, last_error(m)) end
     else

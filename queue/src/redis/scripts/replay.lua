@@ -26,7 +26,7 @@ local replays = call('HGET', extra, 'r') or ''
 for at = 1, #replays, 16 do
   if sub(replays, at, at + 15) == ARGV[4] then return 2 end
 end
-if band(m.flags, FLAG.repeated) > 0 then return -2 end
+if band(m.flags, REPEATED) > 0 then return -2 end
 if fetch(group({new}), 'j')[1] then return -2 end
 seq = math.max(seq, (now - EPOCH) * STEP)
 local record = pack('>I7I3', seq, 0) .. ARGV[5]
@@ -46,7 +46,7 @@ guard({P .. 'replayed'})
 call('ZCARD', P .. 'replayed')
 later({'ZADD', P .. 'replayed', now, id})
 later({'HSET', extra, 'r', replays .. ARGV[4]})
-m.flags = m.flags + FLAG.repeated
+m.flags = m.flags + REPEATED
 event(m, EVENT.replayed)
 put('m', id, frozen(m))
 put('j', new, record)

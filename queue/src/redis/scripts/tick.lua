@@ -23,7 +23,6 @@
 -- @include state
 -- @include wait
 -- @include wakejob
--- @include followers
 -- @include expire
 -- @include timeout
 -- @include reap
@@ -47,6 +46,7 @@ local alerts = alarm()
 plan_signals()
 plan_meta()
 commit()
+-- @include followers
 local more = promoted == limit or passed == limit or timed_out == limit or reaped == limit
 local reply = {promoted, expired, reaped, timed_out, more and 1 or 0, held and 1 or 0, back and 1 or 0, call('HLEN', OUTBOX), -1, 0}
 local unused = laws.r > 0 and idle_slices() or {}

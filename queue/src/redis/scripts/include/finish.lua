@@ -4,8 +4,8 @@ local ENDED, UNIQ, GROUPS, OUTBOX, KEPT, EXP = P .. 'ended', P .. 'uniq', P .. '
 -- Endings by index, the index of indexes, groups as planned so far, and whether the outbox got an entry.
 local endings, index, sample = {}, {'ZADD', ENDED, 'NX'}, {}
 local told = false
--- Jobs that end and that others wait for; `wake`, where a script ends jobs, is in followers.lua.
-local FOLLOW = {ended = {}}
+-- Jobs that ended and that others wait for; followers.lua goes on with them.
+local left_behind = {}
 -- The index of ended jobs by tenant and state, and the index of those indexes by their oldest entry.
 local function ended_in(state, tenant)
   local name = state .. ':' .. tenant
@@ -91,11 +91,11 @@ finish = function(id, r, m, state, reason, err, output)
   guard({UNIQ, GROUPS, OUTBOX, KEPT, EXP})
   if state == CANCELLED then tell_children(id, m) end
   m.state, m.reason, m.ended = state, reason, now
-  if band(m.flags, FLAG.followed) > 0 then
-    -- They are woken by a transaction of their own behind this one; no slot that moves may come between.
+  if band(m.flags, FOLLOWED) > 0 then
+    -- They are woken by a transaction of their own at the script's end; no slot that moves may come between.
     guard({P .. 'still'})
-    m.flags = m.flags - FLAG.followed
-    FOLLOW.ended[#FOLLOW.ended + 1] = id
+    m.flags = m.flags - FOLLOWED
+    left_behind[#left_behind + 1] = id
   end
   ended(state, r.tenant, id)
   if r.unique then free_unique(id, r) end

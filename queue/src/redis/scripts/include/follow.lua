@@ -1,5 +1,6 @@
 -- follow: a new job waits for the end of another. Who follows stands in the other job's extras (`f`, 14 bytes each) and a flag of its
 -- changing part says so; a running one is marked as having such a part, so that its end looks there. Needs state, mutable, wait.
+-- @include follows
 local OVER, JOINED, CROWDED = 1, 2, 3
 local follow, plan_follows
 do
@@ -12,7 +13,7 @@ local function prune(f, target)
   local order = group(ids)
   local records, ms = fetch(order, 'j'), fetch(order, 'm')
   for i = 1, #ids do
-    if f.fresh[ids[i]] or CONDITION.follows(ids[i], records[i], ms[i], target) then kept[#kept + 1] = ids[i] end
+    if f.fresh[ids[i]] or follows(ids[i], records[i], ms[i], target) then kept[#kept + 1] = ids[i] end
   end
   f.list = table.concat(kept)
 end
@@ -37,8 +38,8 @@ plan_follows = function()
   for target, f in pairs(followed) do
     if f.joined then
       later({'HSET', f.key, 'f', f.list})
-      if band(f.m.flags, FLAG.followed) == 0 then
-        f.m.flags = f.m.flags + FLAG.followed
+      if band(f.m.flags, FOLLOWED) == 0 then
+        f.m.flags = f.m.flags + FOLLOWED
         put('m', target, frozen(f.m))
       end
       local flags = f.lease and byte(f.lease, 18)

@@ -10,7 +10,7 @@ local REASON = {cancelled = 1, expired = 2, exhausted = 3, fatal = 4, crashed = 
   runs_exhausted = 8, age_exhausted = 9, child_failed = 10, wait_timed_out = 11, output_too_large = 12}
 local EVENTS_MAX = 65536
 -- Flags: a letter that was repeated; jobs wait for the end of this one (follow.lua).
-local FLAG = {repeated = 1, followed = 2}
+local REPEATED, FOLLOWED = 1, 2
 local function mutable(s)
   local m = {}
   if not s then

@@ -1,7 +1,9 @@
 -- newjob: a job comes in. Its unique key may lead to one that is there, its due time or its wait keep it from being Ready. Needs state,
--- follow, lanes, signals; `seq` is the next sequence.
+-- follow, lanes, signals.
 local DUE, EXP, UNIQ, MERGED, MERGED_AT = P .. 'due', P .. 'exp', P .. 'uniq', P .. 'merged', P .. 'mergedat'
 local due_of, merged_into, new_job
+guard({DUE, EXP, UNIQ, MERGED, MERGED_AT, P .. 'lease', COUNTS})
+call('ZCARD', DUE)
 do
 local first_due
 due_of = function(arg)
@@ -93,10 +95,10 @@ local function fall_asleep(id, r, wait, kept_beside)
   end
   return WAITING
 end
--- `at`: when it is due; `held`: a wait that is not the record's own, kept beside it.
+-- `number`: its sequence; `at`: when it is due; `held`: a wait that is not the record's own, kept beside it.
 -- Its state · the state as a byte and an id: that job holds the unique key · 0: too many wait for the same job.
-new_job = function(id, blob, at, held)
-  local record = pack('>I7I3', seq, 0) .. blob
+new_job = function(id, blob, number, at, held)
+  local record = pack('>I7I3', number, 0) .. blob
   local r = parse(record)
   local there = r.unique and (r.unique_mode == REPLACE and merged_into(id) or taken(id, r, at))
   if there then return there end
@@ -111,7 +113,6 @@ new_job = function(id, blob, at, held)
     asleep = not verdict
   end
   put('j', id, at and dated(record, at) or record)
-  seq = seq + 1
   if r.unique then hold(id, r) end
   if verdict then
     -- Met at once: nothing is there to wait for.

@@ -20,5 +20,4 @@ local function conclude()
   plan_signals()
   plan_meta()
   commit()
-  if #FOLLOW.ended > 0 then FOLLOW.wake() end
 end

@@ -28,11 +28,3 @@ local function wait_until(spec)
   local _, timeout = unpick('>BI8', spec)
   return timeout > 0 and now + timeout or CONDITION.for_ever
 end
--- Whether a job waits for the end of `target`.
-function CONDITION.follows(id, record, m, target)
-  if not m or byte(m) ~= WAITING or not record or #record == 1 then return false end
-  local key = P .. 'x:' .. hex(id)
-  guard({key})
-  local spec = call('HGET', key, 'w') or parse(record).wait
-  return spec and byte(spec) == CONDITION.job and sub(spec, 12, 25) == target
-end
