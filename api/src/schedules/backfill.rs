@@ -125,6 +125,9 @@ pub(crate) async fn backfill(
 
 fn range(from: Millis, to: Millis) -> Result<(), Problem> {
     let fault = |detail: String, allowed: String| Problem::faults(vec![FieldFault::new("/to", detail, allowed)]);
+    if from < 0 {
+        return Err(Problem::fault("/from", rfc3339(from), "1970-01-01T00:00:00.000Z or later"));
+    }
     if to <= from {
         return Err(fault(format!("{} is not after from", rfc3339(to)), format!("later than {}", rfc3339(from))));
     }

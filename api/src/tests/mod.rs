@@ -13,4 +13,5 @@ mod openapi;
 mod operators;
 mod outages;
 mod rules;
+mod schedules;
 mod socket;

@@ -4,13 +4,14 @@ use super::harness::{Harness, fine, kind};
 use serde_json::{Value, json};
 
 /// What CONTRACT.md names, as far as this version has it.
-const ROUTES: [&str; 57] = [
+const ROUTES: [&str; 69] = [
     "DELETE /v1/keys/{id}",
     "DELETE /v1/queues/{queue}/keys/{tenant}/{key}/limits",
     "DELETE /v1/queues/{queue}/kinds/{kind}/limits",
     "DELETE /v1/queues/{queue}/limits",
     "DELETE /v1/queues/{queue}/tenants/{tenant}/limits",
     "DELETE /v1/resources/{name}",
+    "DELETE /v1/schedules/{name}",
     "GET /",
     "GET /docs",
     "GET /errors/{code}",
@@ -25,6 +26,7 @@ const ROUTES: [&str; 57] = [
     "GET /v1/keys",
     "GET /v1/kinds",
     "GET /v1/kinds/{name}",
+    "GET /v1/operations/{id}",
     "GET /v1/queues",
     "GET /v1/queues/{queue}",
     "GET /v1/queues/{queue}/keys/{tenant}/{key}/limits",
@@ -35,6 +37,10 @@ const ROUTES: [&str; 57] = [
     "GET /v1/resources",
     "GET /v1/resources/{name}",
     "GET /v1/scaling/{queue}",
+    "GET /v1/schedules",
+    "GET /v1/schedules/{name}",
+    "GET /v1/schedules/{name}/next",
+    "GET /v1/schedules/{name}/ticks",
     "GET /v1/workers",
     "PATCH /v1/jobs/{id}",
     "POST /v1/jobs",
@@ -42,6 +48,7 @@ const ROUTES: [&str; 57] = [
     "POST /v1/jobs/{id}/cancel",
     "POST /v1/jobs/{id}/retry",
     "POST /v1/keys",
+    "POST /v1/operations/{id}/cancel",
     "POST /v1/queues/{queue}/keys/{tenant}/{key}/pause",
     "POST /v1/queues/{queue}/keys/{tenant}/{key}/resume",
     "POST /v1/queues/{queue}/kinds/{kind}/pause",
@@ -52,6 +59,10 @@ const ROUTES: [&str; 57] = [
     "POST /v1/queues/{queue}/tenants/{tenant}/resume",
     "POST /v1/resources/{name}/pause",
     "POST /v1/resources/{name}/resume",
+    "POST /v1/schedules/{name}/backfill",
+    "POST /v1/schedules/{name}/pause",
+    "POST /v1/schedules/{name}/resume",
+    "POST /v1/schedules/{name}/run",
     "POST /v1/workers/{id}/drain",
     "POST /v1/workers/{id}/quiet",
     "POST /v1/workers/{id}/resume",
@@ -62,6 +73,7 @@ const ROUTES: [&str; 57] = [
     "PUT /v1/queues/{queue}/scale",
     "PUT /v1/queues/{queue}/tenants/{tenant}/limits",
     "PUT /v1/resources/{name}",
+    "PUT /v1/schedules/{name}",
 ];
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The call that would remove an obstacle. A rule is replaced as a whole, so the body repeats what stays.
 
-use super::{Change, Facts};
+use super::{Change, Facts, reason::run_before};
 use crate::{
     resources::QuotaBody,
     rules::{LimitsBody, Place},
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 pub(super) fn of(job: &Job, obstacle: &Obstacle, facts: &Facts) -> Option<Change> {
     match obstacle {
         Obstacle::NotDue { .. } | Obstacle::Ended { state: State::Dead, .. } => post(format!("/v1/jobs/{}/retry", job.id)),
+        Obstacle::Waiting { .. } => post(format!("/v1/jobs/{}/cancel", run_before(job, obstacle)?)),
         // What follows is a change of rules.
         _ if !facts.operator => None,
         Obstacle::Gated { scope, .. } => post(format!("{}/resume", place(job, scope).path())),

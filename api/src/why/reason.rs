@@ -31,7 +31,10 @@ fn told(job: &Job, obstacle: &Obstacle) -> (String, String) {
             plain("not_due", format!("its last attempt failed, and the next one is due at {}", rfc3339(*until)))
         }
         Obstacle::NotDue { until } => plain("not_due", format!("it is due at {}", rfc3339(*until))),
-        Obstacle::Waiting { what, until, .. } => plain("waiting", format!("it waits for {what}{}", ending(", at most until ", *until))),
+        Obstacle::Waiting { what, until, .. } => {
+            let waits = || format!("it waits for {what}{}", ending(", at most until ", *until));
+            plain("waiting", held(job, obstacle).unwrap_or_else(waits))
+        }
         Obstacle::Gated { scope, gate } => (format!("gated.{}", level(scope)), closed(&place(queue, scope), gate)),
         Obstacle::Limit { scope, max, rule, .. } => (format!("limit.{}", level(scope)), full(queue, scope, *max, rule)),
         Obstacle::Rate { scope, until } => (
@@ -68,6 +71,22 @@ fn told(job: &Job, obstacle: &Obstacle) -> (String, String) {
             let word = reason.map_or(state.as_str(), longshore_queue::Reason::as_str);
             (format!("ended.{word}"), end(job, *state, word))
         }
+    }
+}
+
+/// What holds a tick's job that has never run: the run before.
+fn held(job: &Job, obstacle: &Obstacle) -> Option<String> {
+    let before = run_before(job, obstacle)?;
+    let tick = job.tick.as_ref()?;
+    let (schedule, at) = (&tick.schedule, rfc3339(tick.at));
+    Some(format!("its schedule `{schedule}` holds the tick of {at} until the run before it, job {before}, has ended"))
+}
+
+/// The job that a held tick waits for.
+pub(super) fn run_before(job: &Job, obstacle: &Obstacle) -> Option<JobId> {
+    match obstacle {
+        Obstacle::Waiting { by, .. } if job.tick.is_some() && job.counters.runs == 0 => by.first().copied(),
+        _ => None,
     }
 }
 

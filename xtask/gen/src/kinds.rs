@@ -1,7 +1,7 @@
 //! docs/kinds.md from the records of the kinds that ship with Longshore.
 
 use longshore_jobs::Catalog;
-use longshore_queue::{Keep, KindRecord};
+use longshore_queue::{Keep, KindRecord, KindSchedule, When};
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -19,6 +19,9 @@ pub(crate) fn page(catalog: &Catalog) -> String {
     for record in catalog.records().iter().filter(|record| catalog.alias_of(&record.name).is_none()) {
         let _ = write!(page, "\n## {}\n{}\n\n", record.name, catalog.summary(&record.name).unwrap_or_default());
         policy(&mut page, record);
+        if let Some(schedule) = schedule(record) {
+            let _ = writeln!(page, "\n{schedule}");
+        }
         fields(&mut page, "args", &record.args_schema);
         if let Some(schema) = &record.output_schema {
             fields(&mut page, "output", schema);
@@ -51,6 +54,18 @@ fn policy(page: &mut String, record: &KindRecord) {
             let _ = writeln!(page, "{what}: `{}`.", list.join("`, `"));
         }
     }
+}
+
+/// What a schedule of the kind takes over.
+fn schedule(record: &KindRecord) -> Option<String> {
+    let KindSchedule { timing, args } = record.schedule.as_ref()?;
+    let when = match &timing.when {
+        When::Cron(cron) => format!("`{cron}` in {}", timing.timezone),
+        When::EveryMs(every) => format!("every {every} ms"),
+    };
+    let spread = if timing.spread_ms > 0 { format!(", spread over {} ms", timing.spread_ms) } else { String::new() };
+    let args = args.as_ref().map(|args| format!(", with `{args}`")).unwrap_or_default();
+    Some(format!("A schedule that says nothing of its own: {when}{spread}{args}."))
 }
 
 /// An object's fields as a table; anything else in a word.
