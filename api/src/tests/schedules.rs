@@ -357,7 +357,7 @@ async fn a_held_tick_says_what_holds_it(api: Harness) {
     let sentence =
         format!("its schedule `slow` holds the tick of 2027-01-15T08:00:00.000Z until the run before it, job {before}, has ended");
     assert_eq!(reason["detail"], sentence);
-    api.run("default", |_| Outcome::Complete { output: longshore_queue::json(&Value::Null) }).await;
+    api.run("default", |_| Outcome::Complete { output: Some(longshore_queue::json(&Value::Null)) }).await;
     assert_eq!(api.get(&api.operator, &format!("/v1/jobs/{held}")).await.body["state"], "ready");
 }
 
