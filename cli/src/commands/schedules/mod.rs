@@ -89,6 +89,7 @@ pub(crate) async fn run(command: Command, host: &Host) -> Result<(), Stop> {
 fn when(schedule: &Value) -> String {
     match (schedule["cron"].as_str(), schedule["every_ms"].as_i64()) {
         (Some(cron), _) => cron.to_owned(),
+        (None, Some(every)) if every < 60_000 && every % 1_000 == 0 => format!("every {}s", every / 1_000),
         (None, Some(every)) => format!("every {}", print::span(every)),
         (None, None) => "-".into(),
     }
