@@ -60,7 +60,8 @@ pub(super) async fn resolve(api: &Api, caller: &Principal, deadline: Deadline, t
     faults.extend(timing_faults(target, &timing, api.clock.now()));
     let missed = missed(&body, &mut faults);
     let args = body.args.clone().or(own.and_then(|own| own.args));
-    if args.is_none() && (record.is_some() || body.kind.is_none()) {
+    // A kind that is not known might have brought them.
+    if args.is_none() && record.is_some() {
         faults.push(FieldFault::new("/args", "the field is missing", "what the kind is called with; {} if nothing"));
     }
     told(&mut read, Code::RequestInvalid, faults);

@@ -41,7 +41,7 @@ impl Flaky {
     pub(super) fn before(inner: Arc<dyn Broker>) -> Self {
         Self { inner, cuts: Mutex::default(), calls: AtomicU64::new(0), lease_calls: AtomicU64::new(0) }
     }
-    /// The next calls of enqueue, edit, cancel, begin, finish, get and health fail like this, in this order.
+    /// The next calls of enqueue, edit, cancel, schedule, fire, begin, finish, get and health fail like this, in this order.
     pub(super) fn cut(&self, cuts: impl IntoIterator<Item = Cut>) {
         self.cuts.lock().expect("no panic").extend(cuts);
     }
@@ -184,6 +184,24 @@ impl Broker for Flaky {
     }
     async fn stats(&self, scope: &Scope, queue: &Name) -> Result<QueueStats> {
         self.inner.stats(scope, queue).await
+    }
+    async fn schedule(&self, tenant: &Name, name: &Name, change: ScheduleChange, expected: Option<u64>) -> Result<ScheduleState> {
+        self.line(self.inner.schedule(tenant, name, change, expected)).await
+    }
+    async fn find_schedule(&self, scope: &Scope, tenant: &Name, name: &Name) -> Result<Option<ScheduleState>> {
+        self.inner.find_schedule(scope, tenant, name).await
+    }
+    async fn schedules(&self, scope: &Scope, filter: &ScheduleFilter, limit: usize, cursor: Option<&str>) -> Result<SchedulePage> {
+        self.inner.schedules(scope, filter, limit, cursor).await
+    }
+    async fn ticks(&self, scope: &Scope, tenant: &Name, name: &Name, limit: usize) -> Result<Vec<TickRecord>> {
+        self.inner.ticks(scope, tenant, name, limit).await
+    }
+    async fn due_schedules(&self, queue: &Name, limit: usize) -> Result<DueSchedules> {
+        self.inner.due_schedules(queue, limit).await
+    }
+    async fn fire(&self, queue: &Name, fires: Vec<Fire>) -> Result<Vec<Result<Fired>>> {
+        self.line(self.inner.fire(queue, fires)).await
     }
     async fn tick(&self, queue: &Name, lease: Duration) -> Result<TickReport> {
         self.inner.tick(queue, lease).await
