@@ -215,7 +215,8 @@ pub(crate) struct KindView {
     #[schema(value_type = Value)]
     keep: Option<Keep>,
     /// What a schedule of it takes over when it names no timing, and the args when it has none.
-    #[schema(inline)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, inline)]
     schedule: Option<KindScheduleBody>,
     owner: Option<String>,
     /// Why a newer version was not taken over.

@@ -139,7 +139,7 @@ fn range(from: Millis, to: Millis) -> Result<(), Problem> {
 
 /// The number of ticks, one more than [`COUNT_MAX`] at most; beside the requests, as a million of them take a while.
 async fn count(timetable: Timetable, from: Millis, to: Millis) -> Result<usize, Problem> {
-    let counted = tokio::task::spawn_blocking(move || timetable.between(from - 1, to - 1).take(COUNT_MAX + 1).count()).await;
+    let counted = tokio::task::spawn_blocking(move || timetable.count_between(from, to, COUNT_MAX + 1)).await;
     counted.map_err(|error| Problem::new(Code::Internal).cause(error.to_string()))
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// The clock moves by itself, so that the waits between tries end.
-async fn post(api: &Harness, path: &str, body: serde_json::Value) -> Answer {
+pub(super) async fn post(api: &Harness, path: &str, body: serde_json::Value) -> Answer {
     let sent = api.post(&api.operator, path, body);
     tokio::pin!(sent);
     loop {
