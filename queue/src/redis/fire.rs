@@ -217,3 +217,53 @@ fn turn(turn: Turn) -> Vec<u8> {
 fn missed(missed: Option<MissedTicks>) -> Vec<u8> {
     missed.map_or_else(Vec::new, |m| [times(&[m.first, m.due_at]), m.count.max(1).to_be_bytes().to_vec()].concat())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(ticks: impl IntoIterator<Item = (Millis, usize)>, turn: Turn) -> Part {
+        let ready = |(at, bytes): (Millis, usize)| {
+            let id = [at.to_be_bytes().as_slice(), &[0; 6]].concat();
+            Ready { at, due_at: at + 7, id, blob: vec![b'x'; bytes] }
+        };
+        let missed = Some(MissedTicks { first: 1, due_at: 1, count: 3 });
+        Part { of: 0, key: "t/s".to_owned(), incarnation: [0; 16], turn, missed, ticks: ticks.into_iter().map(ready).collect() }
+    }
+
+    #[test]
+    fn a_decision_of_too_many_bytes_goes_in_parts_that_move_the_cursor_as_far_as_they_go() {
+        let turn = Turn::Advance { revision: 4, from: 10, to: 99, next_at: Some(120) };
+        let large = BATCH_BYTES / 2;
+        let parts = split(part([(20, large), (30, large), (40, large), (50, 1)], turn));
+        let turns: Vec<_> = parts.iter().map(|part| part.turn).collect();
+        let first = Turn::Advance { revision: 4, from: 10, to: 30, next_at: Some(47) };
+        assert_eq!(turns, [first, Turn::Advance { revision: 4, from: 30, to: 99, next_at: Some(120) }]);
+        assert_eq!(parts.iter().map(|part| (part.ticks.len(), part.missed.is_some())).collect::<Vec<_>>(), [(2, true), (2, false)]);
+
+        let whole = split(part([(20, 1), (30, 1)], turn));
+        assert_eq!((whole.len(), whole[0].turn), (1, turn));
+        assert_eq!(split(part([], turn)).len(), 1);
+    }
+
+    #[test]
+    fn batches_are_bounded_and_hold_no_id_twice() {
+        let one = |at: Millis| part([(at, 1)], Turn::ByHand);
+        let sizes = |parts: Vec<Part>| batches(parts).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sizes((0..600).map(one).collect()), [500, 100]);
+        assert_eq!(sizes(vec![one(1), one(2), one(1), one(3)]), [2, 2]);
+        assert_eq!(sizes(vec![part([(1, BATCH_BYTES)], Turn::ByHand), one(2), one(3)]), [1, 2]);
+    }
+
+    #[test]
+    fn a_later_part_that_finds_the_schedule_moved_leaves_what_was_told() {
+        let moved = || Err(BrokerError::Conflict { code: Code::ScheduleMoved, detail: String::new() });
+        let mut answer = None;
+        merge(&mut answer, Ok(Vec::new()));
+        merge(&mut answer, moved());
+        assert!(matches!(answer, Some(Ok(_))));
+        merge(&mut answer, Err(BrokerError::Moving));
+        merge(&mut answer, Ok(Vec::new()));
+        assert!(matches!(answer, Some(Err(BrokerError::Moving))));
+    }
+}
