@@ -128,7 +128,7 @@ fn told(answer: Value, part: &Part) -> Result<Fired> {
     value::list(answer, "fire")?.iter().map(read).collect()
 }
 
-/// A later part of a decision adds to the earlier ones. One that finds the schedule moved leaves them as they are: the rest is somebody else's.
+/// A later part of a decision adds to the earlier ones; one that finds the schedule moved leaves them as they are, the rest is another's.
 fn merge(answer: &mut Option<Result<Fired>>, came: Result<Fired>) {
     *answer = Some(match (answer.take(), came) {
         (Some(Ok(mut before)), Ok(entries)) => {
