@@ -68,7 +68,7 @@ pub struct Timing {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum When {
-    /// Five fields, or six with seconds first, or one of `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.
+    /// Five fields, or six with seconds first, or one of `@hourly`, `@daily`, `@midnight`, `@weekly`, `@monthly`, `@yearly`, `@annually`.
     Cron(String),
     /// At least 1000; counted from `starts_at`, else from the schedule's creation.
     EveryMs(u64),
