@@ -155,34 +155,19 @@ pub trait Broker: Send + Sync + Debug + 'static {
     /// Changes a schedule. `expected` as for [`Self::rule`], with [`longshore_base::Code::ScheduleMismatch`]; Some(0): there must be none. A
     /// change other than Put of one that does not exist is [`BrokerError::Conflict`] with [`longshore_base::Code::ScheduleNotFound`].
     /// Answers how it stands, for Remove how it last stood. What it says is checked before, by the caller.
-    async fn schedule(&self, tenant: &Name, name: &Name, change: ScheduleChange, expected: Option<u64>) -> Result<ScheduleState> {
-        let _ = (tenant, name, change, expected);
-        Err(BrokerError::Refused("schedules are not there".to_owned()))
-    }
+    async fn schedule(&self, tenant: &Name, name: &Name, change: ScheduleChange, expected: Option<u64>) -> Result<ScheduleState>;
 
     /// One schedule.
-    async fn find_schedule(&self, scope: &Scope, tenant: &Name, name: &Name) -> Result<Option<ScheduleState>> {
-        let _ = (scope, tenant, name);
-        Err(BrokerError::Refused("schedules are not there".to_owned()))
-    }
+    async fn find_schedule(&self, scope: &Scope, tenant: &Name, name: &Name) -> Result<Option<ScheduleState>>;
 
     /// A page of schedules, by (tenant, name), at most `limit` (1..=1000).
-    async fn schedules(&self, scope: &Scope, filter: &ScheduleFilter, limit: usize, cursor: Option<&str>) -> Result<SchedulePage> {
-        let _ = (scope, filter, limit, cursor);
-        Err(BrokerError::Refused("schedules are not there".to_owned()))
-    }
+    async fn schedules(&self, scope: &Scope, filter: &ScheduleFilter, limit: usize, cursor: Option<&str>) -> Result<SchedulePage>;
 
     /// A schedule's history, newest first, at most `limit` of the [`crate::TICKS_KEPT`] that are kept. Empty when there is no such schedule.
-    async fn ticks(&self, scope: &Scope, tenant: &Name, name: &Name, limit: usize) -> Result<Vec<TickRecord>> {
-        let _ = (scope, tenant, name, limit);
-        Err(BrokerError::Refused("schedules are not there".to_owned()))
-    }
+    async fn ticks(&self, scope: &Scope, tenant: &Name, name: &Name, limit: usize) -> Result<Vec<TickRecord>>;
 
     /// Schedules of a queue whose next tick is due by the server's clock, at most `limit`, and how long until the next.
-    async fn due_schedules(&self, queue: &Name, limit: usize) -> Result<DueSchedules> {
-        let _ = (queue, limit);
-        Err(BrokerError::Refused("schedules are not there".to_owned()))
-    }
+    async fn due_schedules(&self, queue: &Name, limit: usize) -> Result<DueSchedules>;
 
     /// Carries out schedulers' decisions, each in one step: compares and moves the cursor, applies the overlap rule tick by tick, enqueues,
     /// keeps the history. A schedule that does not live in `queue` (removed, moved away) or has another incarnation is
@@ -191,10 +176,7 @@ pub trait Broker: Send + Sync + Debug + 'static {
     /// Of each tick, in this order: a job that there is no job for, or that an enqueue would refuse, is Refused. An id that is there already
     /// makes no second job, asks no overlap rule and leaves `last_job` and `held_job`: Started, Held if it is Waiting. Then the overlap rule;
     /// then the unique key: Merged, which leaves `last_job` and `held_job` too; else Started or Held.
-    async fn fire(&self, queue: &Name, fires: Vec<Fire>) -> Result<Vec<Result<Fired>>> {
-        let _ = (queue, fires);
-        Err(BrokerError::Refused("schedules are not there".to_owned()))
-    }
+    async fn fire(&self, queue: &Name, fires: Vec<Fire>) -> Result<Vec<Result<Fired>>>;
 
     // ---- around
 

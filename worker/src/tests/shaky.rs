@@ -177,6 +177,24 @@ impl Broker for Shaky {
     async fn expired(&self, queue: &Name, keep: Duration, keep_count: u64, limit: usize) -> Result<Vec<Job>> {
         self.up()?.expired(queue, keep, keep_count, limit).await
     }
+    async fn schedule(&self, tenant: &Name, name: &Name, change: ScheduleChange, expected: Option<u64>) -> Result<ScheduleState> {
+        self.up()?.schedule(tenant, name, change, expected).await
+    }
+    async fn find_schedule(&self, scope: &Scope, tenant: &Name, name: &Name) -> Result<Option<ScheduleState>> {
+        self.up()?.find_schedule(scope, tenant, name).await
+    }
+    async fn schedules(&self, scope: &Scope, filter: &ScheduleFilter, limit: usize, cursor: Option<&str>) -> Result<SchedulePage> {
+        self.up()?.schedules(scope, filter, limit, cursor).await
+    }
+    async fn ticks(&self, scope: &Scope, tenant: &Name, name: &Name, limit: usize) -> Result<Vec<TickRecord>> {
+        self.up()?.ticks(scope, tenant, name, limit).await
+    }
+    async fn due_schedules(&self, queue: &Name, limit: usize) -> Result<DueSchedules> {
+        self.up()?.due_schedules(queue, limit).await
+    }
+    async fn fire(&self, queue: &Name, fires: Vec<Fire>) -> Result<Vec<Result<Fired>>> {
+        self.up()?.fire(queue, fires).await
+    }
     async fn wait(&self, queue: &Name, at_most: Duration) {
         self.inner.wait(queue, at_most).await;
     }
