@@ -206,9 +206,7 @@ fn read(stored: &[u8]) -> Option<Record> {
         args: Json::default(),
     };
     if priority & USES != 0 {
-        let (uses, key) = record.lane_key.split_once('/')?;
-        record.resources = uses.split(',').map(|name| Name::new(name).ok()).collect::<Option<_>>()?;
-        record.lane_key = key.to_owned();
+        read_uses(&mut record)?;
     }
     if has(RUN_AT) {
         record.run_at = Some(r.millis()?);
@@ -241,6 +239,14 @@ fn read(stored: &[u8]) -> Option<Record> {
     record.policy = policy;
     record.args = r.json()?;
     Some(record)
+}
+
+/// The resources stand before the lane's key.
+fn read_uses(record: &mut Record) -> Option<()> {
+    let (uses, key) = record.lane_key.split_once('/')?;
+    record.resources = uses.split(',').map(|name| Name::new(name).ok()).collect::<Option<_>>()?;
+    record.lane_key = key.to_owned();
+    Some(())
 }
 
 fn unique_mode(number: u8, ms: u64) -> Option<UniqueMode> {
