@@ -169,6 +169,24 @@ pub async fn q4_waiting_for_a_job_races_always_wake(c: &Case) {
     }
 }
 
+/// What waits does not expire; what is woken too late does, and starts no more.
+pub async fn q5_expires_holds_again_after_a_wait(c: &Case) {
+    let (other, _) = c.in_state(State::Ready).await;
+    let expires_at = Some(c.now().await + 100);
+    let follows = c.put(NewJob { expires_at, ..follower(c, other) }).await;
+    let listens = c.put(NewJob { expires_at, wait: Some(for_signal("go")), ..c.job() }).await;
+    c.pass(SHORT).await;
+    c.tick().await;
+    assert_eq!((c.state(follows).await, c.state(listens).await), (State::Waiting, State::Waiting));
+    c.cancel(other).await.expect("cancelled");
+    let signal = crate::Delivery::Signal { job: listens, once: "1".into(), name: "go".into(), payload: super::args("x") };
+    only(c.broker.deliver(vec![signal]).await.expect("an answer")).expect("kept");
+    assert!(c.lease(10).await.is_empty());
+    for id in [follows, listens] {
+        assert_eq!(c.until_state(id, State::Cancelled).await.reason, Some(crate::Reason::Expired));
+    }
+}
+
 /// A follower is told nothing by a signal or a child; it waits on.
 pub async fn q4_waiting_for_a_job_is_woken_by_nothing_else(c: &Case) {
     let (other, _) = c.in_state(State::Ready).await;

@@ -351,6 +351,7 @@ macro_rules! broker_conformance {
                 q3_waiting_for_a_job_is_bounded
                 q3_waiting_for_a_job_timeout_by_policy
                 q4_waiting_for_a_job_races_always_wake
+                q5_expires_holds_again_after_a_wait
                 q4_waiting_for_a_job_is_woken_by_nothing_else
                 q4_repeating_an_enqueue_of_a_follower
                 q2_explain_names_the_job_that_is_followed
