@@ -78,8 +78,7 @@ impl Queue {
 
     pub(super) fn insert(&mut self, now: Millis, new: NewJob) -> Enqueued {
         self.seq += 1;
-        let id = new.id;
-        let due = due_at(now, new.due);
+        let (id, due) = (new.id, due_at(now, new.due));
         if let Some(unique) = &new.unique {
             let until = match unique.mode {
                 UniqueMode::Throttle { window } => Some(now + ms(window)),
