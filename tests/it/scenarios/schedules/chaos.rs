@@ -83,9 +83,9 @@ async fn caught_up(site: &Site, name: &str, at: Millis, every: Millis) {
 async fn disturb(site: &mut Site, random: &SeededRandom, round: usize, ends: Millis) {
     let chance = random.bits();
     // Every other time the clock, at first forward, and never so far that the end is reached before the last rounds.
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         let forward = site.clock.now() + HOUR < ends - HOUR / 2;
-        site.clock.jump(if forward && chance % 3 > 0 { HOUR } else { -HOUR });
+        site.clock.jump(if forward && !chance.is_multiple_of(3) { HOUR } else { -HOUR });
         return;
     }
     if site.is_embedded() {
