@@ -35,7 +35,12 @@ pub(crate) struct Change {
 impl Change {
     /// Not from one full hour to another: by a part of an hour, or at a part of an hour.
     const fn is_odd(self) -> bool {
-        (self.after - self.before) % 3_600 != 0 || (self.at + self.before) % 3_600 != 0
+        self.shifts_minutes() || (self.at + self.before) % 3_600 != 0
+    }
+
+    /// By a part of an hour.
+    const fn shifts_minutes(self) -> bool {
+        (self.after - self.before) % 3_600 != 0
     }
 }
 
@@ -43,20 +48,25 @@ impl Change {
 ///
 /// Where an expression follows the clock, it looks for the next hour in steps of an hour from the full hour before a change. After a change
 /// by half an hour it stands between two full hours, and what comes earlier in the first hour that it finds on that day is missed; at a
-/// change within an hour it steps over the part that is repeated.
+/// change within an hour it steps over the part that is repeated. One minute (`30 * * * *`) it reaches in one leap of less than an hour; a
+/// change by half an hour on the way moves it past the first tick after that change.
 pub(crate) fn is_missed(expression: &str, changes: &[Change], ours: &[i64], at: i64) -> bool {
     let asked = as_asked(expression);
     let fields: Vec<&str> = asked.split_whitespace().collect();
     let clock = fields.len().saturating_sub(5);
     let (minute, hour) = (fields[clock], fields[clock + 1]);
     let follows = clock == 1 || minute.starts_with('*') || hour.starts_with('*');
+    let none_between = |from: i64, to: i64| !ours.iter().any(|tick| (from..to).contains(tick));
     let first_hour = |change: &Change| {
         let (wall, wall_changed) = (at + change.after, change.at + change.after);
         let begin = at - wall.rem_euclid(3_600);
         let same_day = wall.div_euclid(86_400) == wall_changed.div_euclid(86_400);
-        change.at <= at && same_day && !ours.iter().any(|tick| (change.at..begin).contains(tick))
+        hour != "*" && same_day && none_between(change.at, begin)
     };
-    follows && hour != "*" && changes.iter().any(|change| change.is_odd() && first_hour(change))
+    let one_minute = minute.parse::<u32>().is_ok();
+    let leapt_over = |change: &Change| one_minute && change.shifts_minutes() && at - change.at < 3_600 && none_between(change.at, at);
+    let missed = |change: &Change| change.at <= at && ((change.is_odd() && first_hour(change)) || leapt_over(change));
+    follows && changes.iter().any(missed)
 }
 
 #[cfg(test)]
@@ -84,7 +94,12 @@ mod tests {
         assert!(!is_missed("0,20,40 2 * * *", &[odd], &ours, ours[0]), "a fixed time");
         assert!(!is_missed("*/20 * * * *", &[odd], &ours, ours[0]), "no hour to look for");
         assert!(!is_missed("*/20 2 * * *", &[odd], &ours, odd.at - 1_200), "before the change");
+        let half_past = [-1_800, 0, 3_600, 7_200].map(|later| odd.at + later);
+        assert!(is_missed("30 * * * *", &[odd], &half_past, odd.at), "01:30 comes again at the change");
+        assert!(!is_missed("30 * * * *", &[odd], &half_past, odd.at + 3_600), "the next is found");
+        assert!(!is_missed("30,31 * * * *", &[odd], &half_past, odd.at), "more than one minute is looked for minute by minute");
         let even = Change { after: 36_000, ..odd };
         assert!(!is_missed("*/20 2 * * *", &[even], &ours, ours[0]), "a change between full hours");
+        assert!(!is_missed("30 * * * *", &[even], &half_past, odd.at), "a change by an hour");
     }
 }
