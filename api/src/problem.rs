@@ -22,9 +22,9 @@ pub(crate) struct Problem {
     ids: Vec<JobId>,
     retry_after: Option<Duration>,
     /// One more member of the body.
-    member: Option<(&'static str, Value)>,
+    member: Option<Box<(&'static str, Value)>>,
     /// For the log alone.
-    cause: Option<String>,
+    cause: Option<Box<str>>,
 }
 
 impl Problem {
@@ -56,7 +56,7 @@ impl Problem {
 
     /// Adds a member to the body, for a code that a program answers with it.
     pub(crate) fn member(self, name: &'static str, value: Value) -> Self {
-        Self { member: Some((name, value)), ..self }
+        Self { member: Some(Box::new((name, value))), ..self }
     }
 
     /// The faults of a refusal, to be told with others; another problem stays what it is.
@@ -66,7 +66,7 @@ impl Problem {
 
     /// Keeps this for the log.
     pub(crate) fn cause(self, cause: impl Into<String>) -> Self {
-        Self { cause: Some(cause.into()), ..self }
+        Self { cause: Some(cause.into().into_boxed_str()), ..self }
     }
 
     /// Names what may exist, if the outcome is not known.
@@ -102,7 +102,7 @@ impl Problem {
             "type": format!("/errors/{}", self.code), "title": page.title, "status": page.status, "code": self.code.as_str(),
             "detail": detail, "errors": errors, "request_id": request_id,
         });
-        if let Some((name, value)) = &self.member {
+        if let Some((name, value)) = self.member.as_deref() {
             body[*name] = value.clone();
         }
         if !self.ids.is_empty() {
