@@ -13,7 +13,10 @@ use crate::{
     state::Api,
     time::Time,
 };
-use axum::http::HeaderMap;
+use axum::{
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use longshore_base::{Code, Millis, Name, Scope};
 use longshore_jobs::{FieldFault, JobRequest, RequestError};
 use longshore_queue::{Begun, BrokerError, Enqueued, NewJob, Priority, Unique, UniqueMode};
@@ -292,6 +295,12 @@ impl<'a> Intake<'a> {
         }
     }
 
+    /// Enqueues one job.
+    pub(crate) async fn enqueue_one(&self, job: NewJob) -> Result<Enqueued, Problem> {
+        let [done] = <[_; 1]>::try_from(self.enqueue(vec![job]).await).map_err(|_| Problem::new(Code::Internal))?;
+        done
+    }
+
     /// Keeps the answer for repeats. If that fails, a repeat finds the jobs by their ids and answers the same.
     pub(crate) async fn finish(&self, answer: &str) {
         let Some(key) = &self.key else { return };
@@ -302,6 +311,11 @@ impl<'a> Intake<'a> {
             tracing::warn!(%error, "the answer of a request with an Idempotency-Key could not be kept");
         }
     }
+}
+
+/// An answer that is kept as text, so that a repeat gets the same.
+pub(crate) fn answered(status: StatusCode, text: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

@@ -11,7 +11,7 @@ use crate::{
     body::{Body, Raw, decode},
     calls::{Deadline, Repeat},
     envelope::RequestId,
-    intake::{Begin, EnqueueBody, Intake},
+    intake::{Begin, EnqueueBody, Intake, answered},
     params::{NoParams, PathId},
     problem::Problem,
     state::Api,
@@ -47,14 +47,13 @@ pub(crate) async fn create(
     };
     let intake = match Intake::begin(&api, &caller, &headers, &hash).await? {
         Begin::Go(intake) => intake,
-        Begin::Answered(answer) => return Ok(accepted(answer)),
+        Begin::Answered(answer) => return Ok(answered(StatusCode::ACCEPTED, answer)),
     };
     let job = intake.check(0, request).await?;
-    let [done] = <[_; 1]>::try_from(intake.enqueue(vec![job]).await).map_err(|_| Problem::new(Code::Internal))?;
-    let Enqueued { id, state, duplicate } = done?;
+    let Enqueued { id, state, duplicate } = intake.enqueue_one(job).await?;
     let answer = json!({ "id": id, "state": state, "duplicate": duplicate, "durability": api.broker.durability() }).to_string();
     intake.finish(&answer).await;
-    Ok(accepted(answer))
+    Ok(answered(StatusCode::ACCEPTED, answer))
 }
 
 /// Enqueue up to 10,000 jobs
@@ -73,7 +72,7 @@ pub(crate) async fn create_batch(
     let items = batch(raw.value, api.limits.batch_max)?;
     let intake = match Intake::begin(&api, &caller, &headers, &raw.hash).await? {
         Begin::Go(intake) => intake,
-        Begin::Answered(answer) => return Ok(accepted(answer)),
+        Begin::Answered(answer) => return Ok(answered(StatusCode::ACCEPTED, answer)),
     };
     let (mut jobs, mut results) = (Vec::new(), Vec::new());
     for (index, item) in items.into_iter().enumerate() {
@@ -99,7 +98,7 @@ pub(crate) async fn create_batch(
     if settled {
         intake.finish(&answer).await;
     }
-    Ok(accepted(answer))
+    Ok(answered(StatusCode::ACCEPTED, answer))
 }
 
 /// Read one job
@@ -218,10 +217,6 @@ pub(crate) async fn find(api: &Api, scope: &Scope, deadline: Deadline, id: JobId
 fn shown(job: Job) -> Response {
     let view = JobView::from(job);
     ([(header::ETAG, format!("\"{}\"", view.revision))], Json(view)).into_response()
-}
-
-fn accepted(answer: String) -> Response {
-    (StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], answer).into_response()
 }
 
 fn read(value: Value, caller: &Principal) -> Result<JobRequest, Vec<FieldFault>> {

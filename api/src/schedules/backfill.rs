@@ -4,15 +4,15 @@ use super::{known, target::Target, view::timetable};
 use crate::{
     auth::Principal,
     body::{Hashed, shaped},
-    intake::{Begin, Intake},
+    intake::{Begin, Intake, answered},
     problem::Problem,
     state::Api,
     time::Time,
 };
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode},
+    response::Response,
 };
 use longshore_base::{Code, Millis, Name, rfc3339};
 use longshore_jobs::{BACKFILL, FieldFault, JobRequest};
@@ -102,7 +102,7 @@ pub(crate) async fn backfill(
     // Begun only now: the confirmed call has another body, and may come under the same key.
     let intake = match Intake::begin(&api, &caller, &headers, &hash).await? {
         Begin::Go(intake) => intake,
-        Begin::Answered(answer) => return Ok(accepted(answer)),
+        Begin::Answered(answer) => return Ok(answered(StatusCode::ACCEPTED, answer)),
     };
     let answer = if count == 0 {
         json!({ "count": 0 })
@@ -115,12 +115,11 @@ pub(crate) async fn backfill(
             ..JobRequest::new(Name::literal(BACKFILL), serde_json::to_value(args).unwrap_or(Value::Null))
         };
         let job = intake.check(0, request).await?;
-        let [done] = <[_; 1]>::try_from(intake.enqueue(vec![job]).await).map_err(|_| Problem::new(Code::Internal))?;
-        json!({ "count": count, "operation": done?.id })
+        json!({ "count": count, "operation": intake.enqueue_one(job).await?.id })
     };
     let answer = answer.to_string();
     intake.finish(&answer).await;
-    Ok(accepted(answer))
+    Ok(answered(StatusCode::ACCEPTED, answer))
 }
 
 fn range(from: Millis, to: Millis) -> Result<(), Problem> {
@@ -141,10 +140,6 @@ fn range(from: Millis, to: Millis) -> Result<(), Problem> {
 async fn count(timetable: Timetable, from: Millis, to: Millis) -> Result<usize, Problem> {
     let counted = tokio::task::spawn_blocking(move || timetable.count_between(from, to, COUNT_MAX + 1)).await;
     counted.map_err(|error| Problem::new(Code::Internal).cause(error.to_string()))
-}
-
-fn accepted(answer: String) -> Response {
-    (StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], answer).into_response()
 }
 
 /// What a backfill comes to.

@@ -1,11 +1,11 @@
 //! What people do to a schedule that is there: pause, resume, run now.
 
-use super::{change, known, shown, target::Target, view::TickView};
+use super::{known, shown, target::Target, view::TickView};
 use crate::{
     auth::Principal,
     body::{Body, Hashed, shaped},
     calls::Repeat,
-    intake::{Begin, Intake},
+    intake::{Begin, Intake, answered},
     jobs::Nothing,
     problem::Problem,
     rules::IfMatch,
@@ -13,8 +13,8 @@ use crate::{
 };
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode},
+    response::Response,
 };
 use longshore_base::Code;
 use longshore_jobs::RequestError;
@@ -46,11 +46,8 @@ pub(crate) async fn pause(
     expected: IfMatch,
     Body(body): Body<ReasonBody>,
 ) -> Result<Response, Problem> {
-    let (target, deadline) = (target.finish()?, api.deadline());
-    known(&api, &caller, deadline, &target).await?;
     let pause = Pause { until: None, reason: body.reason, by: Some(caller.name.to_string()) };
-    let state = change(&api, deadline, &target, ScheduleChange::Pause(pause), expected.revision).await?;
-    Ok(shown(&api, state))
+    turn(&api, &caller, target, ScheduleChange::Pause(pause), expected).await
 }
 
 /// Resume a schedule
@@ -66,10 +63,14 @@ pub(crate) async fn resume(
     expected: IfMatch,
     _: Body<Nothing>,
 ) -> Result<Response, Problem> {
+    turn(&api, &caller, target, ScheduleChange::Resume, expected).await
+}
+
+/// Changes a schedule that the caller may know of.
+async fn turn(api: &Api, caller: &Principal, target: Target, change: ScheduleChange, expected: IfMatch) -> Result<Response, Problem> {
     let (target, deadline) = (target.finish()?, api.deadline());
-    known(&api, &caller, deadline, &target).await?;
-    let state = change(&api, deadline, &target, ScheduleChange::Resume, expected.revision).await?;
-    Ok(shown(&api, state))
+    known(api, caller, deadline, &target).await?;
+    Ok(shown(api, super::change(api, deadline, &target, change, expected.revision).await?))
 }
 
 /// Run a schedule now
@@ -88,7 +89,7 @@ pub(crate) async fn run(
     let target = target.finish()?;
     let intake = match Intake::begin(&api, &caller, &headers, &body.hash).await? {
         Begin::Go(intake) => intake,
-        Begin::Answered(answer) => return Ok(told(answer)),
+        Begin::Answered(answer) => return Ok(answered(StatusCode::OK, answer)),
     };
     let deadline = intake.deadline();
     let state = known(&api, &caller, deadline, &target).await?;
@@ -121,9 +122,5 @@ pub(crate) async fn run(
     let record = fired.into_iter().next_back().ok_or_else(|| Problem::new(Code::Internal).cause("a run by hand came to nothing"))?;
     let answer = serde_json::to_string(&TickView::from(record)).map_err(|error| Problem::new(Code::Internal).cause(error.to_string()))?;
     intake.finish(&answer).await;
-    Ok(told(answer))
-}
-
-fn told(answer: String) -> Response {
-    (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], answer).into_response()
+    Ok(answered(StatusCode::OK, answer))
 }

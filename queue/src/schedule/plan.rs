@@ -58,9 +58,24 @@ impl Plan {
             plan.ticks.extend(fresh);
             plan.ticks.truncate(FIRE_MOST);
         }
-        plan.cursor = plan.ticks.last().copied().unwrap_or(plan.cursor);
-        plan.next_at = timetable.next(plan.cursor).map(|tick| timetable.due(tick));
+        plan.settle(timetable);
         plan
+    }
+
+    /// No more than the first `most` ticks, ≥ 1; the rest stays due.
+    #[must_use]
+    pub fn at_most(mut self, timetable: &Timetable, most: usize) -> Self {
+        if self.ticks.len() > most {
+            self.ticks.truncate(most);
+            self.settle(timetable);
+        }
+        self
+    }
+
+    /// The cursor goes up to the last tick, and what comes after it is next.
+    fn settle(&mut self, timetable: &Timetable) {
+        self.cursor = self.ticks.last().copied().unwrap_or(self.cursor);
+        self.next_at = timetable.next(self.cursor).map(|tick| timetable.due(tick));
     }
 
     fn miss(&mut self, first: Millis, due_at: Millis) {

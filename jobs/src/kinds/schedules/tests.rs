@@ -174,14 +174,20 @@ async fn ranges_that_cannot_be_are_refused() {
     assert_eq!(fatal(run(&cx).await), "the range has more than 1000000 ticks; choose a shorter one");
 }
 
-#[tokio::test]
-async fn a_cancel_ends_it_before_the_next_batch() {
+/// A backfill of 30 ticks that has made 10 and sleeps.
+async fn after_a_batch() -> (House, JobId) {
     let house = House::standard().await;
     put(&house, schedule("acme"), 1).await;
     let id = backfill(&house, -30..0, 10).await;
     let cx = leased(&house, id).await;
     let Err(Failure::Snooze(after)) = run(&cx).await else { panic!("it sleeps after a batch") };
     end(&house, &cx, Outcome::Snooze { after }).await;
+    (house, id)
+}
+
+#[tokio::test]
+async fn a_cancel_ends_it_before_the_next_batch() {
+    let (house, id) = after_a_batch().await;
     assert_eq!(house.broker.cancel(&Scope::All, &[id]).await.unwrap().remove(0).unwrap(), State::Cancelled);
     assert_eq!(ticks(&house).await.len(), 10);
     let timing = Timing { when: When::Cron("0 0 1 1 *".into()), ..schedule("acme").timing };
@@ -192,12 +198,7 @@ async fn a_cancel_ends_it_before_the_next_batch() {
 
 #[tokio::test]
 async fn a_changed_timing_is_followed_from_there_on() {
-    let house = House::standard().await;
-    put(&house, schedule("acme"), 1).await;
-    let id = backfill(&house, -30..0, 10).await;
-    let cx = leased(&house, id).await;
-    let Err(Failure::Snooze(after)) = run(&cx).await else { panic!("it sleeps after a batch") };
-    end(&house, &cx, Outcome::Snooze { after }).await;
+    let (house, id) = after_a_batch().await;
     let timing = Timing { when: When::EveryMs(4 * EVERY as u64), ..schedule("acme").timing };
     put(&house, Schedule { timing, ..schedule("acme") }, 1).await;
     let expected: Vec<_> = (-30..-20).chain((-20..0).filter(|minute| minute % 4 == 0)).collect();

@@ -110,14 +110,8 @@ impl Decider {
 
 /// What is due, no more of it than one call may carry; the rest stays due.
 fn planned(timetable: &Timetable, state: &ScheduleState, now: Millis) -> Plan {
-    let mut plan = Plan::new(timetable, state.schedule.missed, state.cursor, now);
     let most = (BYTES_MOST / state.schedule.args.get().len().max(1)).clamp(1, FIRE_MOST);
-    if plan.ticks.len() > most {
-        plan.ticks.truncate(most);
-        plan.cursor = plan.ticks[most - 1];
-        plan.next_at = timetable.next(plan.cursor).map(|tick| timetable.due(tick));
-    }
-    plan
+    Plan::new(timetable, state.schedule.missed, state.cursor, now).at_most(timetable, most)
 }
 
 /// Parts of a size that a broker takes in one step without holding up others.
