@@ -16,7 +16,7 @@ use crate::{
 use axum::{Json, extract::State};
 use longshore_base::Scope;
 use longshore_queue::{BrokerError, Filter, State as JobState};
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// List jobs
 ///
@@ -46,14 +46,15 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, caller: Principal, mut par
 
     // In steps: whole jobs are large, and a page of a thousand must not have to fit into memory at its worst.
     let (scope, deadline, mut page) = (caller.scope(), api.deadline(), JobList::default());
-    let mut bytes = 0;
+    let (mut bytes, mut seen) = (0, HashSet::new());
     for _ in 0..limit.div_ceil(STEP) {
         let n = STEP.min(limit - page.items.len());
         let step = api.call(deadline, Repeat::Read, || api.broker.list(&scope, &filter, n, cursor.as_deref())).await;
         let step = step.map_err(|error: BrokerError| error)?;
         bytes += step.items.iter().map(|job| job.args.get().len() + job.output.as_ref().map_or(0, |o| o.get().len())).sum::<usize>();
         page.scanned += step.scanned;
-        page.items.extend(step.items.into_iter().map(JobView::from));
+        // A job that moved on between two steps may be met twice.
+        page.items.extend(step.items.into_iter().filter(|job| seen.insert(job.id)).map(JobView::from));
         cursor = step.cursor;
         if cursor.is_none() || page.items.len() >= limit || bytes > PAGE_BYTES {
             break;

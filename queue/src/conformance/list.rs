@@ -171,6 +171,7 @@ macro_rules! broker_conformance {
                 q5_listed_by_every_filter
                 q5_listed_by_state
                 q5_listed_page_by_page
+                q5_listed_once_while_they_move
                 q5_listed_over_all_queues
                 q5_listed_with_a_wrong_cursor_is_harmless
                 q6_contract_stats_count_every_state

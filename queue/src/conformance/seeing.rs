@@ -134,6 +134,33 @@ pub async fn q5_listed_page_by_page(c: &Case) {
     }
 }
 
+/// No page shows a job twice, though jobs are leased and end while it is read.
+pub async fn q5_listed_once_while_they_move(c: &Case) {
+    const JOBS: usize = 300;
+    let filter = Filter { queue: Some(c.queue.clone()), ..Filter::default() };
+    c.fill(JOBS, || c.job()).await;
+    let work = async {
+        let mut left = JOBS;
+        while left > 0 {
+            let leases = c.lease(3).await;
+            left -= leases.len();
+            c.finish(&leases, |_| std::time::Duration::from_millis(1)).await;
+        }
+    };
+    let look = async {
+        loop {
+            let page = c.broker.list(&Scope::All, &filter, 1_000, None).await.expect("a page");
+            let mut ids: Vec<_> = page.items.iter().map(|job| job.id).collect();
+            ids.sort_unstable();
+            assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "a page shows a job twice");
+            if page.items.iter().filter(|job| job.state == State::Completed).count() == JOBS {
+                return;
+            }
+        }
+    };
+    tokio::join!(work, look);
+}
+
 /// Without a queue, the list goes over all of them.
 pub async fn q5_listed_over_all_queues(c: &Case) {
     let other = c.beside().await;

@@ -207,15 +207,25 @@ pub async fn q2_scopes_max_share_is_bounded_by_scale(c: &Case) {
 
 /// Slot-time by the ack's own claim, whichever worker makes it; a batch of acks is as good as one by one.
 pub async fn q2_slot_time_mean_follows_what_attempts_took(c: &Case) {
-    let ids = c.fill(20, || c.job()).await;
-    let leases = c.lease(20).await;
-    assert_eq!(leases.len(), ids.len());
+    const ROUNDS: u32 = 5;
     let ack = |lease: &Lease| Ack { id: lease.job.id, token: lease.token, ran: Duration::from_millis(40), used: None, outcome: complete() };
-    for acked in c.broker.ack(&c.queue, "w1", leases.iter().map(ack).collect()).await.expect("an answer") {
-        acked.expect("accepted");
+    // Ends are counted for 10 to 20 seconds: a look at them proves nothing where the machine stood still for that long.
+    for round in 1..=ROUNDS {
+        c.fill(20, || c.job()).await;
+        let leases = c.lease(20).await;
+        assert_eq!(leases.len(), 20);
+        let began = c.now().await;
+        for acked in c.broker.ack(&c.queue, "w1", leases.iter().map(ack).collect()).await.expect("an answer") {
+            acked.expect("accepted");
+        }
+        let stats = c.broker.stats(&crate::Scope::All, &c.queue).await.expect("stats");
+        let mean = stats.mean_ms.expect("twenty have ended");
+        assert!((mean - 40.0).abs() < 1.0, "{mean} ms");
+        if c.now().await - began < 10_000 {
+            let most = 2.1 * f64::from(round);
+            assert!((0.9..=most).contains(&stats.rate_per_s), "20 ends in 10 to 20 seconds, {} a second", stats.rate_per_s);
+            return;
+        }
     }
-    let stats = c.broker.stats(&crate::Scope::All, &c.queue).await.expect("stats");
-    let mean = stats.mean_ms.expect("twenty have ended");
-    assert!((mean - 40.0).abs() < 1.0, "{mean} ms");
-    assert!((0.9..=2.1).contains(&stats.rate_per_s), "20 ends in 10 to 20 seconds, {} a second", stats.rate_per_s);
+    panic!("no round of {ROUNDS} took less than ten seconds");
 }

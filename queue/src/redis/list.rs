@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{BrokerError, Filter, JobId, Page, Scope, State};
 use longshore_base::{Code, Millis, Name};
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// Jobs looked at for one page at most.
 const SCAN_MAX: u64 = 2000;
@@ -53,6 +53,13 @@ impl Source {
             Self::Ended(own) => state == own,
         }
     }
+
+    /// Whether a job that was found here and is in this state by now is shown here; otherwise it has moved on to a source that comes later.
+    fn shows(self, now: State) -> bool {
+        let of = |source: &Self| SOURCES.iter().position(|one| one == source);
+        let home = SOURCES.iter().position(|source| source.may_hold(Some(now)));
+        home.is_none_or(|home| of(&self).is_none_or(|own| home <= own))
+    }
 }
 
 /// Where in a source to go on.
@@ -72,6 +79,8 @@ type Step = (Vec<(JobId, Place)>, Option<Place>);
 impl RedisBroker {
     pub(super) async fn list_jobs(&self, scope: &Scope, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page> {
         let mut page = Page::default();
+        // Jobs move between the indexes while they are read: each is shown where it was met first.
+        let mut seen = HashSet::new();
         let tenant = match (scope, &filter.tenant) {
             (Scope::Tenant(own), Some(asked)) if own != asked => return Ok(page),
             (Scope::Tenant(own), _) => Some(own),
@@ -101,7 +110,8 @@ impl RedisBroker {
                         return Ok(page);
                     }
                     let (ids, next) = self.step(queue, *source, tenant, &place).await?;
-                    let full = self.fill(&mut page, queue, scope, filter, limit, ids, &mut place).await?;
+                    let ids = ids.into_iter().filter(|(id, _)| seen.insert(*id)).collect();
+                    let full = self.fill(&mut page, queue, *source, scope, filter, limit, ids, &mut place).await?;
                     match next {
                         _ if full => {}
                         Some(next) => place = next,
@@ -119,6 +129,7 @@ impl RedisBroker {
         &self,
         page: &mut Page,
         queue: &Arc<Queue>,
+        source: Source,
         scope: &Scope,
         filter: &Filter,
         limit: usize,
@@ -133,7 +144,7 @@ impl RedisBroker {
             }
             page.scanned += 1;
             *place = behind;
-            page.items.extend(job.filter(|job| scope.sees(&job.tenant) && filter.matches(job)));
+            page.items.extend(job.filter(|job| source.shows(job.state) && scope.sees(&job.tenant) && filter.matches(job)));
         }
         Ok(false)
     }
