@@ -89,6 +89,22 @@ pub(super) fn close(tx: &mut Tx<'_>, job: &Row, wait: Duration, reason: &str) ->
     line.save(tx.db)
 }
 
+/// Parks the lanes of a (tenant, key) that is closed, so that no lease has to meet them one by one.
+pub(super) fn park(tx: &mut Tx<'_>, line: &mut Line) -> Result<()> {
+    let Some(until) = line.closed(tx.now).map(|gate| gate.pause.until) else { return Ok(()) };
+    let place = &line.place;
+    let turn: Option<i64> = tx.db.one("enqueue.turn", params![place.queue, place.tenant], |row| row.get(0))?;
+    if let Some(turn) = turn {
+        let parked = tx.db.exec("park.key", params![turn, place.name, line.scope])?;
+        tx.opened(turn, -i64::try_from(parked).unwrap_or(i64::MAX));
+        line.waits |= parked > 0;
+    }
+    if line.waits {
+        line.opens_at = until;
+    }
+    Ok(())
+}
+
 /// A scope has one gate: a person's stands, of others the later end holds.
 pub(super) fn put(line: &mut Line, now: Millis, gate: Gate) {
     let stands = line.closed(now).is_some_and(|there| {

@@ -4,7 +4,7 @@ use super::{
     admit::{micros, span},
     db::Db,
     gate,
-    scope::{self, Line, Place, QUEUE, TENANT},
+    scope::{self, KEY, Line, Place, QUEUE, TENANT},
     settle,
     tx::Tx,
 };
@@ -81,6 +81,9 @@ fn change_line(tx: &mut Tx<'_>, place: &Place, found: Option<Line>, change: Rule
         RuleChange::Scale(_) | RuleChange::Auto(_) => {}
     }
     settle::look(tx, &mut line)?;
+    if line.place.class == KEY {
+        gate::park(tx, &mut line)?;
+    }
     line.save(tx.db)?;
     if line.place.class == TENANT {
         tx.db.exec("park.unpark_tenant", params![line.place.queue, line.place.tenant])?;

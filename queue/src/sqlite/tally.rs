@@ -124,9 +124,11 @@ impl Tx<'_> {
 
     fn lane(&mut self, lane: i64, tally: &LaneTally) -> Result<LaneRow> {
         if tally.ready == 0 && tally.jobs == 0 && !tally.moved {
-            return self.db.must("tally.lane_time", params![lane, tally.vt], LaneRow::read);
+            self.db.exec("tally.lane_time", params![lane, tally.vt])?;
+            return self.db.must("tally.lane_row", [lane], LaneRow::read);
         }
-        let row = self.db.must("tally.lane", params![lane, tally.ready, tally.jobs, tally.vt], LaneRow::read)?;
+        self.db.exec("tally.lane", params![lane, tally.ready, tally.jobs, tally.vt])?;
+        let row = self.db.must("tally.lane_row", [lane], LaneRow::read)?;
         if row.parked == 0 {
             let (is, was) = (row.ready > 0, row.ready - tally.ready > 0);
             self.turns.entry(row.turn).or_default().open += i64::from(is) - i64::from(was);
@@ -164,7 +166,8 @@ impl Tx<'_> {
         }
         let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, u16>(0)?, row.get::<_, f64>(1)?, row.get::<_, i64>(2)?));
         let wrote = params![turn, tally.open, a, b, c, d, e, f, g, h, tally.vt, tally.lane_vt];
-        let (queue, vt, open) = self.db.must("tally.turn", wrote, read)?;
+        self.db.exec("tally.turn", wrote)?;
+        let (queue, vt, open) = self.db.must("tally.turn_row", [turn], read)?;
         if tally.vt < 0.0 && open > 0 {
             let tally_of = self.queues.entry(queue).or_default();
             let (from, to) = tally_of.back.unwrap_or((f64::MIN, f64::MAX));
@@ -185,7 +188,8 @@ impl Tx<'_> {
         let (from, to) = tally.back.unwrap_or((-1.0, 0.0));
         let wrote = params![queue, tally.running, tally.ended, mean, weight, self.now / WINDOW_MS, from, to];
         let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?));
-        let (capped, flags) = self.db.must("tally.queue", wrote, read)?;
+        self.db.exec("tally.queue", wrote)?;
+        let (capped, flags) = self.db.must("tally.queue_row", [queue], read)?;
         if tally.running < 0 && (capped || flags & flag(QUEUE) != 0) {
             // Under a limit, a job that ended lets another one start.
             self.touched.queue(queue);
@@ -205,12 +209,12 @@ impl Tx<'_> {
             return Ok(());
         }
         let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?));
-        let wrote = params![place.queue, place.class, place.tenant, place.name, n, self.now];
-        let found = self.db.one("tally.scope", wrote, read)?;
-        match found {
-            Some((scope, true)) if n < 0 => self.ring(place, scope),
-            _ => Ok(()),
-        }
+        let Some((scope, waits)) = self.db.one("tally.scope_row", params![place.queue, place.class, place.tenant, place.name], read)?
+        else {
+            return Ok(());
+        };
+        self.db.exec("tally.scope", params![scope, n, self.now])?;
+        if waits && n < 0 { self.ring(place, scope) } else { Ok(()) }
     }
 
     /// Wakes whoever may have lanes under this scope.

@@ -4,6 +4,7 @@ use crate::{api::Api, mark::now_us, picture, place::Place};
 use reqwest::Method;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 pub(crate) const PAYLOAD: &str = "bench.lane, which returns at once";
 const TENANTS: u64 = 16;
@@ -66,6 +67,9 @@ pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
     Ok(Figures { broker: name.into(), concurrency: plan.concurrency, jobs: plan.jobs, rules, gated })
 }
 
+/// Before each drain: what its preparation wrote (a gate is a write of its own) is folded into the queue file meanwhile.
+const REST: Duration = Duration::from_secs(2);
+
 type Call = (Method, String, Value);
 
 /// One after the other, the first of each pair changing, so that what slowly changes on the machine does not favour one of them.
@@ -97,6 +101,7 @@ async fn drain(api: &Api, queue: &str, jobs: u64, rules: &[Call], job: impl Fn(u
     api.each(rules).await?;
     let all: Vec<Value> = (0..jobs).map(job).collect();
     api.put(queue, &all).await?;
+    tokio::time::sleep(REST).await;
     let began = now_us();
     api.call(Method::POST, &format!("/v1/queues/{queue}/resume"), None).await?;
     api.completed(queue, jobs + 1).await?;

@@ -3,6 +3,10 @@
 -- name: lane
 UPDATE lanes SET parked = 2, held = ?2, held_vt = ?3 WHERE lane = ?1 AND parked = 0
 
+-- Lanes of a tenant that have this key and something ready.
+-- name: key
+UPDATE lanes SET parked = 2, held = ?3, held_vt = vt WHERE turn = ?1 AND key = ?2 AND ready > 0 AND parked = 0
+
 -- name: turn
 UPDATE turns SET parked = 1 WHERE turn = ?1
 

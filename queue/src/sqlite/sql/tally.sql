@@ -10,11 +10,15 @@ UPDATE lanes SET
     head = min(
         ifnull((SELECT j.rank FROM jobs j WHERE j.lane = ?1 AND j.state = 1 AND j.suspect = 0 ORDER BY j.rank LIMIT 1), 10),
         ifnull((SELECT j.rank FROM jobs j WHERE j.lane = ?1 AND j.state = 1 AND j.suspect = 1 ORDER BY j.rank LIMIT 1), 10))
-WHERE lane = ?1 RETURNING queue, turn, kind, key, resources, ready, parked, jobs
+WHERE lane = ?1
+
+-- Read apart from the update: RETURNING makes a table of its own for each row, which costs more than the update.
+-- name: lane_row
+SELECT queue, turn, kind, key, resources, ready, parked, jobs FROM lanes WHERE lane = ?1
 
 -- Only what runs and the virtual time changed.
 -- name: lane_time
-UPDATE lanes SET vt = vt + ?2 WHERE lane = ?1 RETURNING queue, turn, kind, key, resources, ready, parked, jobs
+UPDATE lanes SET vt = vt + ?2 WHERE lane = ?1
 
 -- A lane that nothing waits in is held by nothing.
 -- name: unhold
@@ -31,7 +35,10 @@ UPDATE turns SET
     lane_vt = max(lane_vt, ifnull(?12, lane_vt)),
     open = open + ?2, scheduled = scheduled + ?3, ready = ready + ?4, running = running + ?5, retrying = retrying + ?6,
     waiting = waiting + ?7, completed = completed + ?8, cancelled = cancelled + ?9, dead = dead + ?10
-WHERE turn = ?1 RETURNING queue, vt, open
+WHERE turn = ?1
+
+-- name: turn_row
+SELECT queue, vt, open FROM turns WHERE turn = ?1
 
 -- Something of a tenant has ended: it is looked at again.
 -- name: unpark_turn
@@ -47,16 +54,22 @@ UPDATE queues SET
     ended_now = CASE WHEN ?3 = 0 OR ended_window = ?6 THEN ended_now ELSE 0 END + ?3,
     ended_window = CASE WHEN ?3 = 0 THEN ended_window ELSE ?6 END,
     vt = CASE WHEN vt <= ?7 AND vt > ?8 THEN ?8 ELSE vt END
-WHERE queue = ?1 RETURNING slots IS NOT NULL, flags
+WHERE queue = ?1
+
+-- name: queue_row
+SELECT slots IS NOT NULL, flags FROM queues WHERE queue = ?1
 
 -- name: mean
 INSERT INTO means (queue, kind, mean_ms) VALUES (?1, ?2, ?3)
 ON CONFLICT (queue, kind) DO UPDATE SET mean_ms = mean_ms + (excluded.mean_ms - mean_ms) * ?4
 
--- Leases began (?5 above 0) or ended in a scope; who waits there is looked at when one ended.
+-- Leases began (?2 above 0) or ended in a scope; who waits there is looked at when one ended.
 -- name: scope
-UPDATE scopes SET running = max(running + ?5, 0), opens_at = CASE WHEN ?5 < 0 AND waits = 1 THEN ?6 ELSE opens_at END
-WHERE queue = ?1 AND class = ?2 AND tenant = ?3 AND name = ?4 RETURNING scope, waits
+UPDATE scopes SET running = max(running + ?2, 0), opens_at = CASE WHEN ?2 < 0 AND waits = 1 THEN ?3 ELSE opens_at END
+WHERE scope = ?1
+
+-- name: scope_row
+SELECT scope, waits FROM scopes WHERE queue = ?1 AND class = ?2 AND tenant = ?3 AND name = ?4
 
 -- name: refused
 INSERT INTO refusals (queue, lease_lost) VALUES (?1, ?2) ON CONFLICT (queue) DO UPDATE SET lease_lost = lease_lost + excluded.lease_lost
