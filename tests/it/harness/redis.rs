@@ -95,7 +95,8 @@ impl Redis {
 /// A connection to the server at that port.
 pub(crate) async fn connect(port: u16) -> MultiplexedConnection {
     let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).expect("an address");
-    let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(std::time::Duration::from_secs(30)));
+    let patience = Some(std::time::Duration::from_secs(30));
+    let config = redis::AsyncConnectionConfig::new().set_response_timeout(patience).set_connection_timeout(patience);
     client.get_multiplexed_async_connection_with_config(&config).await.expect("a connection")
 }
 
