@@ -68,7 +68,10 @@ pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
 }
 
 /// Before each drain: what its preparation wrote (a gate is a write of its own) is folded into the queue file meanwhile.
-const REST: Duration = Duration::from_secs(2);
+#[expect(clippy::disallowed_methods, reason = "a measurement on the machine's own time")]
+async fn rest() {
+    tokio::time::sleep(Duration::from_secs(2)).await;
+}
 
 type Call = (Method, String, Value);
 
@@ -101,7 +104,7 @@ async fn drain(api: &Api, queue: &str, jobs: u64, rules: &[Call], job: impl Fn(u
     api.each(rules).await?;
     let all: Vec<Value> = (0..jobs).map(job).collect();
     api.put(queue, &all).await?;
-    tokio::time::sleep(REST).await;
+    rest().await;
     let began = now_us();
     api.call(Method::POST, &format!("/v1/queues/{queue}/resume"), None).await?;
     api.completed(queue, jobs + 1).await?;
