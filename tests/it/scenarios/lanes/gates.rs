@@ -41,13 +41,8 @@ async fn a_provider_that_answers_429_for_one_account_slows_down_no_other(house: 
     let gate = house.until("the account's gate closes", async || house.rules(&scope).await.gate).await;
     assert_eq!((gate.cause, gate.pause.reason.as_deref()), (GateCause::Handler, Some("429, Retry-After: 1.5")));
 
-    let most = alone * 2 + Duration::from_millis(500);
-    let mut beside = Vec::new();
-    // A machine that stalls for a moment proves nothing; one quiet round of five does.
-    while beside.len() < 5 && beside.iter().all(|took| *took > most) {
-        beside.push(others(house).await);
-    }
-    assert!(beside.iter().any(|took| *took <= most), "the others took {alone:?} alone and, in each round, {beside:?} beside it");
+    let beside = others(house).await;
+    assert!(beside <= alone * 2 + Duration::from_millis(500), "the others took {alone:?} alone and {beside:?} beside it");
 
     let asked = || house.log.count(|run| run.account == "limited");
     let first = asked();
@@ -153,7 +148,7 @@ async fn a_pause_with_an_end_ends_by_itself(house: &House) {
     let first = house.log.runs().into_iter().find(|run| run.tenant == "paused").expect("it ran").began - began;
     // The time was taken in milliseconds, just before.
     assert!(first + Duration::from_millis(2) >= rest, "it began {first:?} after a pause of {rest:?}");
-    assert!(first <= rest + Duration::from_secs(5), "and soon after its end: {first:?}");
+    assert!(first <= rest + Duration::from_millis(1_500), "and soon after its end: {first:?}");
     assert_eq!(house.rules(&tenant("paused")).await.gate, None, "nothing of it is left");
     worker.stop_now().await;
 }

@@ -13,8 +13,6 @@ const SLOTS: usize = 20;
 on_both! {
     long_and_short_jobs_share_the_slots_time;
     a_short_job_starts_at_once_beside_a_tenant_with_a_max_share;
-    #[ignore = "a promise on every single start, for a quiet machine"]
-    every_short_job_starts_at_once_beside_a_tenant_with_a_max_share;
     #[ignore = "the promise's own durations, two minutes"]
     jobs_of_5_s_and_of_50_ms_share_the_slots_time;
 }
@@ -47,36 +45,28 @@ async fn share(house: &House, long_ms: u64, short_ms: u64, window: std::ops::Ran
     assert!((0.475..=0.525).contains(&part), "long jobs had {long:.2} s of the slots' time, short ones {short:.2} s: {part:.3}");
 }
 
-/// A machine that stalls makes single starts late; the median tells a slot that was free from one that was not.
+/// The long tenant could fill every slot and may fill half of them; the short one asks for a quarter of the rest.
 async fn a_short_job_starts_at_once_beside_a_tenant_with_a_max_share(house: &House) {
-    starts_at_once(house, 5, 0.5).await;
-}
-
-async fn every_short_job_starts_at_once_beside_a_tenant_with_a_max_share(house: &House) {
-    starts_at_once(house, 3, 1.0).await;
-}
-
-/// The long tenant could fill every slot and may fill half of them; the short one asks for a quarter of the rest. In one quiet round
-/// of so many, this part of its jobs starts within 100 ms.
-async fn starts_at_once(house: &House, rounds: usize, part: f64) {
-    const AT_ONCE: Duration = Duration::from_millis(100);
     house.limit(tenant("long"), Limits { max_share: Some(0.5), ..Limits::default() }).await;
-    house.enqueue(Jobs::of("long", 600, 1_000).lengthy()).await;
+    house.enqueue(Jobs::of("long", 400, 1_000).lengthy()).await;
     let worker = house.worker(SLOTS).await;
     let running = |runs: &[Run]| runs.iter().filter(|run| run.tenant == "long" && run.ended.is_none()).count();
     house.until("half of the slots are taken", async || (running(&house.log.runs()) == SLOTS / 2).then_some(())).await;
-    let mut seen = Vec::new();
-    while seen.len() < rounds && seen.iter().all(|late| *late > AT_ONCE) {
-        let late = starts(house, 100).await;
-        seen.push(late[((late.len() - 1) as f64 * part) as usize]);
+    let mut worst = Vec::new();
+    // A machine that stalls for a moment proves nothing; one quiet round of three does.
+    for _ in 0..3 {
+        worst.push(slowest_start(house, 100).await);
         assert!(running(&house.log.runs()) <= SLOTS / 2, "the long tenant never has more than its share");
+        if worst.last().is_some_and(|slowest| *slowest <= Duration::from_millis(100)) {
+            break;
+        }
     }
     worker.stop_now().await;
-    assert!(seen.iter().any(|late| *late <= AT_ONCE), "from its enqueue to its start, in each round: {seen:?}");
+    assert!(worst.iter().min() <= Some(&Duration::from_millis(100)), "the slowest starts of each round: {worst:?}");
 }
 
-/// Offers fifty short jobs a second; answers the times from the answer of an enqueue to the start of its job, the shortest first.
-async fn starts(house: &House, n: usize) -> Vec<Duration> {
+/// Offers fifty short jobs a second; answers the longest time from the answer of an enqueue to the start of its job.
+async fn slowest_start(house: &House, n: usize) -> Duration {
     let mut pace = tokio::time::interval(Duration::from_millis(20));
     let mut asked = HashMap::new();
     for _ in 0..n {
@@ -86,7 +76,5 @@ async fn starts(house: &House, n: usize) -> Vec<Duration> {
     }
     let own = |run: &Run| asked.contains_key(&run.id);
     house.until("all short jobs have started", async || (house.log.count(own) == n).then_some(())).await;
-    let mut late: Vec<_> = house.log.runs().iter().filter_map(|run| Some(run.began.saturating_sub(*asked.get(&run.id)?))).collect();
-    late.sort_unstable();
-    late
+    house.log.runs().iter().filter_map(|run| Some(run.began.saturating_sub(*asked.get(&run.id)?))).max().unwrap_or_default()
 }
