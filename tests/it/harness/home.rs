@@ -16,20 +16,36 @@ struct Home {
     _cleaner: Child,
 }
 
-static HOME: LazyLock<Home> = LazyLock::new(|| {
-    let path = tempfile::Builder::new().prefix("longshore-it-").tempdir().expect("a folder for temporary files").keep();
+static HOME: LazyLock<Home> = LazyLock::new(|| home(&std::env::temp_dir()));
+/// In memory where the machine has such a folder.
+static MEMORY: LazyLock<Home> = LazyLock::new(|| {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { home(memory) } else { home(&std::env::temp_dir()) }
+});
+
+fn home(below: &Path) -> Home {
+    let path = tempfile::Builder::new().prefix("longshore-it-").tempdir_in(below).expect("a folder for temporary files").keep();
     // The servers die at the same moment and may write a last file, hence the few rounds. A group of its own, so that an interrupt at
     // the keyboard does not end the cleaner with us.
     let script = "cat >/dev/null; i=0; while [ -e \"$0\" ] && [ $i -lt 50 ]; do rm -rf \"$0\"; i=$((i+1)); done";
     let mut cleaner = Command::new("sh");
     cleaner.args(["-c", script]).arg(&path).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     Home { _cleaner: cleaner.spawn().expect("sh"), path }
-});
+}
 
 /// A new folder inside this process's own.
 pub(crate) fn folder(name: &str) -> PathBuf {
+    new(&HOME, name)
+}
+
+/// The same in memory, for what is measured against the clock and has nothing to do with the disk.
+pub(crate) fn folder_in_memory(name: &str) -> PathBuf {
+    new(&MEMORY, name)
+}
+
+fn new(home: &Home, name: &str) -> PathBuf {
     static MADE: AtomicU32 = AtomicU32::new(0);
-    let path = HOME.path.join(format!("{name}-{}", MADE.fetch_add(1, Ordering::Relaxed)));
+    let path = home.path.join(format!("{name}-{}", MADE.fetch_add(1, Ordering::Relaxed)));
     std::fs::create_dir(&path).expect("a new folder");
     path
 }

@@ -16,7 +16,7 @@ pub(crate) mod redis;
 pub(crate) mod redis_broker;
 mod sqlite;
 
-pub(crate) use home::folder;
+pub(crate) use home::{folder, folder_in_memory};
 pub(crate) use model::fresh_model;
 pub(crate) use process::{free_port, spawn};
 pub(crate) use redis_broker::{fresh_cluster, fresh_moving, fresh_redis};

@@ -154,7 +154,7 @@ impl Drop for House {
 impl House {
     pub(super) async fn on_sqlite(test: &str) -> Self {
         let (clock, random) = (SystemClock::new(), SystemRandom::new());
-        let file = harness::folder("lanes").join("queue.db");
+        let file = harness::folder_in_memory("lanes").join("queue.db");
         let broker = SqliteBroker::open(SqliteOptions::new(file, clock.clone(), random.clone())).expect("a fresh file opens");
         Self::with(format!("sqlite {test}"), broker, None, clock, random).await
     }
