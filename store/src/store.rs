@@ -1,6 +1,7 @@
 //! The store itself: which database, and how it is opened.
 
 use crate::{StoreError, migrate};
+use backon::{ConstantBuilder, Retryable};
 use sqlx::{
     PgPool, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -95,7 +96,23 @@ async fn sqlite(path: &str, options: &StoreOptions) -> Result<SqlitePool, StoreE
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(options.timeout);
     let pool = SqlitePoolOptions::new().max_connections(options.connections_max).acquire_timeout(options.timeout);
-    pool.connect_with(connect).await.map_err(StoreError::when("open the SQLite file"))
+    // Who opens a new file turns its journal to WAL, and then SQLite answers BUSY at once instead of waiting for the others that are at it.
+    let again = ConstantBuilder::new().with_delay(PAUSE).with_max_times(times(options.timeout));
+    let opened = (|| pool.clone().connect_with(connect.clone())).retry(again).when(busy).await;
+    opened.map_err(StoreError::when("open the SQLite file"))
+}
+
+/// Between two attempts to open a file that another process is opening.
+const PAUSE: Duration = Duration::from_millis(20);
+
+fn times(within: Duration) -> usize {
+    usize::try_from(within.as_millis() / PAUSE.as_millis()).unwrap_or(usize::MAX)
+}
+
+/// `SQLITE_BUSY` in any of its extended forms ("Result and Error Codes" of SQLite).
+fn busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|e| e.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
 }
 
 async fn postgres(url: &str, options: &StoreOptions) -> Result<PgPool, StoreError> {

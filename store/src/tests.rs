@@ -2,6 +2,7 @@
 
 use crate::{HistoryRow, KeyRing, KeyText, Role, Store, StoreError, StoreOptions, ensure_admin_key};
 use longshore_base::{Code, ManualClock, Name, Scope, SeededRandom};
+use sqlx::{ConnectOptions, Connection};
 use std::{os::unix::fs::PermissionsExt, sync::Arc};
 use tempfile::TempDir;
 
@@ -147,6 +148,20 @@ async fn processes_that_start_together_migrate_once() {
     for store in stores {
         store.ping().await.expect("it answers");
     }
+}
+
+/// As a process does that opens the same file at the same moment: for that long its journal cannot be turned to WAL.
+#[tokio::test]
+async fn a_file_that_another_process_is_opening_is_waited_for() {
+    let dir = TempDir::new().expect("a temporary folder");
+    let file = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("store.db")).create_if_missing(true);
+    let mut other = file.connect().await.expect("the other one opens it first");
+    sqlx::raw_sql("begin immediate").execute(&mut other).await.expect("it writes");
+    let mut store = std::pin::pin!(open(&dir));
+    let early = tokio::time::timeout(std::time::Duration::from_millis(300), &mut store).await;
+    assert!(early.is_err(), "the file is still being written");
+    other.close().await.expect("it is done");
+    store.await.ping().await.expect("it answers");
 }
 
 #[tokio::test]
