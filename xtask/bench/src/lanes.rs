@@ -1,6 +1,11 @@
 //! `bench lanes`: what fairness and rules cost, in interleaved pairs of drains, and a picture of the shares that weights give.
 
-use crate::{api::Api, mark::now_us, picture, place::Place};
+use crate::{
+    api::Api,
+    pairs::{Drain, Drained, Pairs, pairs},
+    picture,
+    place::Place,
+};
 use reqwest::Method;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -32,19 +37,12 @@ pub(crate) struct Figures {
     pub(crate) gated: Pairs,
 }
 
-#[derive(Debug, Serialize)]
-pub(crate) struct Pairs {
-    pub(crate) with_per_s: Vec<f64>,
-    pub(crate) without_per_s: Vec<f64>,
-    pub(crate) ratio_median: f64,
-}
-
 pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
     let mut place = Place::new()?;
     let api = crate::measure::deployment(&mut place, name, plan.concurrency).await?;
     let (with, without) = (|n| format!("rules-{n}"), |n| format!("plain-{n}"));
     let rules = pairs(
-        plan,
+        plan.pairs,
         async |n| drain(&api, &with(n), plan.jobs, &limited(&with(n)), |n| job(&with_tenant(n), "", n)).await,
         async |n| drain(&api, &without(n), plan.jobs, &[], |n| job(&with_tenant(n), "", n)).await,
     )
@@ -52,7 +50,7 @@ pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
     let (with, without) = (|n| format!("gated-{n}"), |n| format!("open-{n}"));
     let open = |n: u64| job(&of_account(n % OPEN * (ACCOUNTS / OPEN)), &account(n % OPEN * (ACCOUNTS / OPEN)), n);
     let gated = pairs(
-        plan,
+        plan.pairs,
         async |n| {
             let queue = with(n);
             let gates: Vec<_> = (0..ACCOUNTS).filter(|n| n % (ACCOUNTS / OPEN) != 0).collect();
@@ -75,29 +73,8 @@ async fn rest() {
 
 type Call = (Method, String, Value);
 
-/// One after the other, the first of each pair changing, so that what slowly changes on the machine does not favour one of them.
-async fn pairs(
-    plan: &Plan,
-    with: impl AsyncFn(usize) -> Result<f64, String>,
-    without: impl AsyncFn(usize) -> Result<f64, String>,
-) -> Result<Pairs, String> {
-    let (mut with_per_s, mut without_per_s) = (Vec::new(), Vec::new());
-    for n in 0..plan.pairs {
-        if n % 2 == 0 {
-            with_per_s.push(with(n).await?);
-            without_per_s.push(without(n).await?);
-        } else {
-            without_per_s.push(without(n).await?);
-            with_per_s.push(with(n).await?);
-        }
-    }
-    let mut ratios: Vec<f64> = with_per_s.iter().zip(&without_per_s).map(|(with, without)| with / without).collect();
-    ratios.sort_by(f64::total_cmp);
-    Ok(Pairs { with_per_s, without_per_s, ratio_median: ratios.get(ratios.len() / 2).copied().unwrap_or_default() })
-}
-
-/// Jobs a second: the queue is filled while it is paused.
-async fn drain(api: &Api, queue: &str, jobs: u64, rules: &[Call], job: impl Fn(u64) -> Value) -> Result<f64, String> {
+/// The queue is filled while it is paused.
+async fn drain(api: &Api, queue: &str, jobs: u64, rules: &[Call], job: impl Fn(u64) -> Value) -> Result<Drained, String> {
     api.put(queue, &[json!({ "kind": "demo.echo", "args": {} })]).await?;
     api.completed(queue, 1).await?;
     api.call(Method::POST, &format!("/v1/queues/{queue}/pause"), Some(&json!({}))).await?;
@@ -105,13 +82,12 @@ async fn drain(api: &Api, queue: &str, jobs: u64, rules: &[Call], job: impl Fn(u
     let all: Vec<Value> = (0..jobs).map(job).collect();
     api.put(queue, &all).await?;
     rest().await;
-    let began = now_us();
+    let drain = Drain::begin();
     api.call(Method::POST, &format!("/v1/queues/{queue}/resume"), None).await?;
     api.completed(queue, jobs + 1).await?;
-    let rate = crate::measure::rate(jobs, began);
-    // What is left behind gates would be looked at by the rest of the run.
-    eprintln!("bench: {queue}: {rate:.0} jobs/s");
-    Ok(rate)
+    let drained = drain.end(jobs);
+    eprintln!("bench: {queue}: {:.0} jobs/s", drained.per_s);
+    Ok(drained)
 }
 
 fn limited(queue: &str) -> Vec<Call> {

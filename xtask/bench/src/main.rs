@@ -6,6 +6,7 @@ mod lane;
 mod lanes;
 mod mark;
 mod measure;
+mod pairs;
 mod picture;
 mod place;
 mod report;

@@ -88,11 +88,12 @@ impl Report<Figures> {
 
 impl Report<lanes::Figures> {
     pub(crate) fn lanes(&self) -> String {
-        let mut table = String::from("| jobs/s, median of pairs | with | without | with / without |\n|---|---|---|---|\n");
+        let mut table =
+            String::from("| jobs/s, median of pairs | with | without | with / without | pairs done again |\n|---|---|---|---|---|\n");
         for of in &self.results {
             for (what, pairs) in [("fairness and limits", &of.rules), ("2,000 lanes, 1,900 gated / 100 lanes", &of.gated)] {
                 let (with, without, ratio) = (median(&pairs.with_per_s), median(&pairs.without_per_s), pairs.ratio_median);
-                let _ = writeln!(table, "| {}, {what} | {with:.0} | {without:.0} | {ratio:.3} |", of.broker);
+                let _ = writeln!(table, "| {}, {what} | {with:.0} | {without:.0} | {ratio:.3} | {} |", of.broker, pairs.disturbed);
             }
         }
         let of = self.results.iter().map(|of| format!("{}: {} jobs a drain, concurrency {}", of.broker, of.jobs, of.concurrency));

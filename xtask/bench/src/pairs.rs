@@ -1,0 +1,109 @@
+//! Interleaved pairs of drains, and how much of the machine its host took away meanwhile.
+
+use crate::mark::now_us;
+use serde::Serialize;
+
+/// More than this share of the machine's time taken by its host during a drain: the drain says nothing, its pair is done again.
+const STOLEN_MAX: f64 = 0.03;
+/// Pairs tried at most, for each that is wanted.
+const TRIES: usize = 6;
+
+/// Drains with and without what is measured, in jobs a second; those of one pair have the same place.
+#[derive(Debug, Serialize)]
+pub(crate) struct Pairs {
+    pub(crate) with_per_s: Vec<f64>,
+    pub(crate) without_per_s: Vec<f64>,
+    /// The median of with over without; 1 is no loss.
+    pub(crate) ratio_median: f64,
+    /// Pairs that were done again because the host took more than 3 % of the machine's time from one of their drains.
+    pub(crate) disturbed: usize,
+}
+
+/// What a drain did.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Drained {
+    pub(crate) per_s: f64,
+    /// Share of all processors' time that the host took, 0 to 1.
+    stolen: f64,
+}
+
+impl Drained {
+    fn disturbed(self) -> bool {
+        self.stolen > STOLEN_MAX
+    }
+}
+
+/// A drain that has begun.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    began_us: u64,
+    ticks: Ticks,
+}
+
+impl Drain {
+    pub(crate) fn begin() -> Self {
+        Self { began_us: now_us(), ticks: Ticks::now() }
+    }
+
+    /// It ended with `jobs` done.
+    pub(crate) fn end(&self, jobs: u64) -> Drained {
+        let (per_s, now) = (crate::measure::rate(jobs, self.began_us), Ticks::now());
+        let all = now.all.saturating_sub(self.ticks.all).max(1);
+        Drained { per_s, stolen: now.stolen.saturating_sub(self.ticks.stolen) as f64 / all as f64 }
+    }
+}
+
+/// One after the other, the first of each pair changing, so that what slowly changes on the machine does not favour one of them.
+///
+/// # Errors
+/// A drain's, and when the host leaves too few pairs undisturbed.
+pub(crate) async fn pairs(
+    wanted: usize,
+    with: impl AsyncFn(usize) -> Result<Drained, String>,
+    without: impl AsyncFn(usize) -> Result<Drained, String>,
+) -> Result<Pairs, String> {
+    let (mut with_per_s, mut without_per_s, mut disturbed) = (Vec::new(), Vec::new(), 0);
+    for n in 0..wanted * TRIES {
+        let pair = if n % 2 == 0 {
+            let first = with(n).await?;
+            (first, without(n).await?)
+        } else {
+            let first = without(n).await?;
+            (with(n).await?, first)
+        };
+        if pair.0.disturbed() || pair.1.disturbed() {
+            eprintln!("bench: the host took {:.0} and {:.0} % of the machine: again", pair.0.stolen * 100.0, pair.1.stolen * 100.0);
+            disturbed += 1;
+            continue;
+        }
+        with_per_s.push(pair.0.per_s);
+        without_per_s.push(pair.1.per_s);
+        if with_per_s.len() == wanted {
+            return Ok(Pairs { ratio_median: median_ratio(&with_per_s, &without_per_s), with_per_s, without_per_s, disturbed });
+        }
+    }
+    Err(format!("of {} pairs the host left only {} undisturbed; {wanted} are wanted: try again later", wanted * TRIES, with_per_s.len()))
+}
+
+fn median_ratio(with: &[f64], without: &[f64]) -> f64 {
+    let mut ratios: Vec<f64> = with.iter().zip(without).map(|(with, without)| with / without).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios.get(ratios.len() / 2).copied().unwrap_or_default()
+}
+
+/// The first line of `/proc/stat` (proc_stat(5)): time of all processors since the start, in ticks.
+#[derive(Debug, Clone, Copy)]
+struct Ticks {
+    all: u64,
+    stolen: u64,
+}
+
+impl Ticks {
+    fn now() -> Self {
+        let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+        let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
+        // user, nice, system, idle, iowait, irq, softirq, steal; what guests had stands in user already.
+        let ticks: Vec<u64> = fields.take(8).filter_map(|field| field.parse().ok()).collect();
+        Self { all: ticks.iter().sum(), stolen: ticks.get(7).copied().unwrap_or_default() }
+    }
+}
