@@ -15,12 +15,14 @@ pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod redis_broker;
 mod sqlite;
+mod stalls;
 
 pub(crate) use home::{folder, folder_in_memory};
 pub(crate) use model::fresh_model;
 pub(crate) use process::{free_port, spawn};
 pub(crate) use redis_broker::{fresh_cluster, fresh_moving, fresh_redis};
 pub(crate) use sqlite::fresh_sqlite;
+pub(crate) use stalls::Stalls;
 
 use std::time::Duration;
 

@@ -164,6 +164,12 @@ impl House {
         Self::with(format!("redis {test}"), broker, Some(server), SystemClock::new(), SystemRandom::new()).await
     }
 
+    /// A new one on the same kind of broker.
+    pub(super) async fn again(&self, n: usize) -> Self {
+        let test = format!("{} {n}", self.test);
+        if self._server.is_some() { Self::on_redis(&test).await } else { Self::on_sqlite(&test).await }
+    }
+
     async fn with(
         test: String,
         broker: Arc<dyn Broker>,

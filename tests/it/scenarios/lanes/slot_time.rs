@@ -4,11 +4,16 @@ use super::{
     house::{House, Jobs, Run, tenant},
     on_both,
 };
+use crate::harness::Stalls;
 use longshore_base::Clock;
 use longshore_queue::Limits;
 use std::{collections::HashMap, time::Duration};
 
 const SLOTS: usize = 20;
+/// Looks at most, where the machine stands still in each of them.
+const LOOKS: usize = 4;
+/// Rounds of two seconds at most; the long tenant has jobs for longer.
+const ROUNDS: usize = 25;
 
 on_both! {
     long_and_short_jobs_share_the_slots_time;
@@ -25,8 +30,33 @@ async fn jobs_of_5_s_and_of_50_ms_share_the_slots_time(house: &House) {
     share(house, 5_000, 50, Duration::from_secs(20)..Duration::from_secs(120)).await;
 }
 
-/// Two tenants of equal weight. The window begins after the first long jobs have ended: until then nobody knows that they are long.
+/// Equal within 5 %. Where the machine stood still meanwhile, its jobs did too, and it is looked at again; else the first look decides.
 async fn share(house: &House, long_ms: u64, short_ms: u64, window: std::ops::Range<Duration>) {
+    let mut seen = Vec::new();
+    for n in 0..LOOKS {
+        let other;
+        let house = if n == 0 {
+            house
+        } else {
+            other = house.again(n).await;
+            &other
+        };
+        let stalls = Stalls::watch();
+        let part = part_of_long(house, long_ms, short_ms, window.clone()).await;
+        let stalled = stalls.worst();
+        seen.push((part, stalled));
+        if (0.475..=0.525).contains(&part) {
+            return;
+        }
+        if stalled.is_none() {
+            break;
+        }
+    }
+    panic!("the long jobs' part of the slots' time, and how long the machine stood still: {seen:?}");
+}
+
+/// Two tenants of equal weight. The window begins after the first long jobs have ended: until then nobody knows that they are long.
+async fn part_of_long(house: &House, long_ms: u64, short_ms: u64, window: std::ops::Range<Duration>) -> f64 {
     let seconds = window.end.as_millis() as usize;
     house.enqueue(Jobs::of("long", seconds * SLOTS / long_ms as usize, long_ms).lengthy()).await;
     house.enqueue(Jobs::of("short", seconds * SLOTS / short_ms as usize, short_ms)).await;
@@ -41,28 +71,33 @@ async fn share(house: &House, long_ms: u64, short_ms: u64, window: std::ops::Ran
     };
     let slot_time = |name: &str| -> f64 { runs.iter().filter(|run| run.tenant == name).map(inside).sum() };
     let (long, short) = (slot_time("long"), slot_time("short"));
-    let part = long / (long + short);
-    assert!((0.475..=0.525).contains(&part), "long jobs had {long:.2} s of the slots' time, short ones {short:.2} s: {part:.3}");
+    long / (long + short)
 }
 
 /// The long tenant could fill every slot and may fill half of them; the short one asks for a quarter of the rest.
 async fn a_short_job_starts_at_once_beside_a_tenant_with_a_max_share(house: &House) {
     house.limit(tenant("long"), Limits { max_share: Some(0.5), ..Limits::default() }).await;
-    house.enqueue(Jobs::of("long", 400, 1_000).lengthy()).await;
+    house.enqueue(Jobs::of("long", 800, 1_000).lengthy()).await;
     let worker = house.worker(SLOTS).await;
     let running = |runs: &[Run]| runs.iter().filter(|run| run.tenant == "long" && run.ended.is_none()).count();
     house.until("half of the slots are taken", async || (running(&house.log.runs()) == SLOTS / 2).then_some(())).await;
-    let mut worst = Vec::new();
-    // A machine that stalls for a moment proves nothing; one quiet round of three does.
-    for _ in 0..3 {
-        worst.push(slowest_start(house, 100).await);
+    let mut seen = Vec::new();
+    // One quiet round of three. A round in which the machine stood still is not counted if it is slow.
+    let mut counted = 0;
+    while counted < 3 && seen.len() < ROUNDS {
+        let stalls = Stalls::watch();
+        let slowest = slowest_start(house, 100).await;
+        let stalled = stalls.worst();
         assert!(running(&house.log.runs()) <= SLOTS / 2, "the long tenant never has more than its share");
-        if worst.last().is_some_and(|slowest| *slowest <= Duration::from_millis(100)) {
-            break;
+        seen.push((slowest, stalled));
+        if slowest <= Duration::from_millis(100) {
+            worker.stop_now().await;
+            return;
         }
+        counted += usize::from(stalled.is_none());
     }
     worker.stop_now().await;
-    assert!(worst.iter().min() <= Some(&Duration::from_millis(100)), "the slowest starts of each round: {worst:?}");
+    panic!("the slowest start of each round, and how long the machine stood still: {seen:?}");
 }
 
 /// Offers fifty short jobs a second; answers the longest time from the answer of an enqueue to the start of its job.
