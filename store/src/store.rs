@@ -8,6 +8,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{str::FromStr, time::Duration};
+use tokio::time::Instant;
 
 /// A handle to the records. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -97,17 +98,15 @@ async fn sqlite(path: &str, options: &StoreOptions) -> Result<SqlitePool, StoreE
         .busy_timeout(options.timeout);
     let pool = SqlitePoolOptions::new().max_connections(options.connections_max).acquire_timeout(options.timeout);
     // Who opens a new file turns its journal to WAL, and then SQLite answers BUSY at once instead of waiting for the others that are at it.
-    let again = ConstantBuilder::new().with_delay(PAUSE).with_max_times(times(options.timeout));
-    let opened = (|| pool.clone().connect_with(connect.clone())).retry(again).when(busy).await;
+    // A lock that it did wait for has used up the time already.
+    let began = Instant::now();
+    let again = ConstantBuilder::new().with_delay(PAUSE).without_max_times();
+    let opened = (|| pool.clone().connect_with(connect.clone())).retry(again).when(|e| busy(e) && began.elapsed() < options.timeout).await;
     opened.map_err(StoreError::when("open the SQLite file"))
 }
 
 /// Between two attempts to open a file that another process is opening.
 const PAUSE: Duration = Duration::from_millis(20);
-
-fn times(within: Duration) -> usize {
-    usize::try_from(within.as_millis() / PAUSE.as_millis()).unwrap_or(usize::MAX)
-}
 
 /// `SQLITE_BUSY` in any of its extended forms ("Result and Error Codes" of SQLite).
 fn busy(error: &sqlx::Error) -> bool {

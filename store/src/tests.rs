@@ -164,6 +164,22 @@ async fn a_file_that_another_process_is_opening_is_waited_for() {
     store.await.ping().await.expect("it answers");
 }
 
+/// Each attempt waits for the lock by itself; all of them together do not wait for longer than a few times that.
+#[tokio::test]
+async fn a_file_that_stays_locked_is_given_up() {
+    let dir = TempDir::new().expect("a temporary folder");
+    let path = dir.path().join("store.db");
+    let mut other = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true).connect().await.expect("open");
+    let url = format!("sqlite:{}", path.display());
+    let options = StoreOptions { timeout: std::time::Duration::from_millis(500), ..StoreOptions::default() };
+    for lock in ["begin immediate", "rollback; begin exclusive"] {
+        sqlx::raw_sql(lock).execute(&mut other).await.expect("a lock");
+        let opened = Store::open(&url, &options);
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(5), opened).await.expect("an answer in time");
+        assert_eq!(answer.expect_err("locked").code(), Code::StoreUnavailable, "{lock}");
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_opened_says_why() {
     let options = StoreOptions::default();

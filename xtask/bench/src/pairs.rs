@@ -1,6 +1,6 @@
 //! Interleaved pairs of drains, and how much of the machine its host took away meanwhile.
 
-use crate::mark::now_us;
+use crate::{mark::now_us, report::median};
 use serde::Serialize;
 
 /// More than this share of the machine's time taken by its host during a drain: the drain says nothing, its pair is done again.
@@ -79,16 +79,11 @@ pub(crate) async fn pairs(
         with_per_s.push(pair.0.per_s);
         without_per_s.push(pair.1.per_s);
         if with_per_s.len() == wanted {
-            return Ok(Pairs { ratio_median: median_ratio(&with_per_s, &without_per_s), with_per_s, without_per_s, disturbed });
+            let ratios: Vec<f64> = with_per_s.iter().zip(&without_per_s).map(|(with, without)| with / without).collect();
+            return Ok(Pairs { ratio_median: median(&ratios), with_per_s, without_per_s, disturbed });
         }
     }
     Err(format!("of {} pairs the host left only {} undisturbed; {wanted} are wanted: try again later", wanted * TRIES, with_per_s.len()))
-}
-
-fn median_ratio(with: &[f64], without: &[f64]) -> f64 {
-    let mut ratios: Vec<f64> = with.iter().zip(without).map(|(with, without)| with / without).collect();
-    ratios.sort_by(f64::total_cmp);
-    ratios.get(ratios.len() / 2).copied().unwrap_or_default()
 }
 
 /// The first line of `/proc/stat` (proc_stat(5)): time of all processors since the start, in ticks.

@@ -102,7 +102,8 @@ impl Report<lanes::Figures> {
     }
 }
 
-fn median(values: &[f64]) -> f64 {
+/// The middle one; the upper of two.
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()

@@ -142,7 +142,7 @@ pub(super) struct House {
     test: String,
     random: Arc<SystemRandom>,
     ticking: JoinHandle<()>,
-    _server: Option<Redis>,
+    server: Option<Redis>,
 }
 
 impl Drop for House {
@@ -167,7 +167,7 @@ impl House {
     /// A new one on the same kind of broker.
     pub(super) async fn again(&self, n: usize) -> Self {
         let test = format!("{} {n}", self.test);
-        if self._server.is_some() { Self::on_redis(&test).await } else { Self::on_sqlite(&test).await }
+        if self.server.is_some() { Self::on_redis(&test).await } else { Self::on_sqlite(&test).await }
     }
 
     async fn with(
@@ -189,7 +189,7 @@ impl House {
                 let _ = ticked.tick(&name, Duration::from_secs(15)).await;
             }
         });
-        Self { log: Log::of(&test), test, broker, clock, queue, random, ticking, _server: server }
+        Self { log: Log::of(&test), test, broker, clock, queue, random, ticking, server }
     }
 
     /// A worker of this queue; it has reported before this returns, so that shares of its slots are counted.
