@@ -4,10 +4,10 @@
 //! Batches are per item, not atomic; a refused item leaves everything as it was.
 
 use crate::{
-    Ack, Acked, BeatReply, BrokerError, Command, Delivered, Delivery, Due, DueSchedules, Explanation, ExtendReply, Fire, Fired, Group,
-    Health, Held, Home, Inbox, Job, JobId, Json, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob, Note, Priority,
-    QueueStats, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState,
-    ScopeState, State, TickRecord, TickReport, Token, WorkerReport,
+    Ack, Acked, Alert, BeatReply, BrokerError, Command, Delivered, Delivery, Due, DueSchedules, Explanation, ExtendReply, Feed, Filter, Fire,
+    Fired, Group, Health, Held, Home, Inbox, Job, JobId, Json, KindRecord, LaneView, LeaseReply, LeaseRequest, Letter, LogLine, NewJob, Note,
+    Page, Priority, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState,
+    ScopeState, State, TickRecord, TickReport, Token, Undo, WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Millis, Name, Scope};
@@ -69,7 +69,8 @@ pub trait Broker: Send + Sync + Debug + 'static {
     /// Cancels: at once unless Running; a running attempt is asked to stop (extend's reply, and a hint to the worker).
     async fn cancel(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<Result<State>>>;
 
-    /// Changes a Scheduled, Ready or Retrying job. Answers the new revision.
+    /// Changes a Scheduled, Ready or Retrying job, or the args and tags of a Dead one that was not repeated; what its replay will be called
+    /// with. The history says what was there before ([`crate::EventKind::Edited`]). Answers the new revision.
     async fn edit(&self, scope: &Scope, id: JobId, revision: u32, edit: Edit) -> Result<u32>;
 
     /// Retrying → Ready, or Scheduled → Ready.
@@ -83,6 +84,23 @@ pub trait Broker: Send + Sync + Debug + 'static {
 
     /// Repeats Dead jobs as new ones; the letter stays, marked, out of the dead index, counts and groups.
     async fn replay(&self, scope: &Scope, replays: Vec<Replay>) -> Result<Vec<Result<JobId>>>;
+
+    /// Takes replays back: a new job that was never leased is Cancelled ([`crate::Reason::Undone`]) and its letter is Dead again, in the index,
+    /// the counts and its group, in one step. One that was leased, or that has ended otherwise, is a Conflict
+    /// ([`longshore_base::Code::ReplayStarted`]) and changes nothing; one that was taken back before answers as it did then.
+    async fn undo(&self, scope: &Scope, undos: Vec<Undo>) -> Result<Vec<Result<()>>>;
+
+    /// Puts letters of another deployment, or of before, into their queues: Dead, in the index, the counts and their groups. An id that is
+    /// there already answers its job with `duplicate` and changes nothing.
+    async fn bury(&self, letters: Vec<Letter>) -> Result<Vec<Result<Enqueued>>>;
+
+    /// Moves Scheduled, Ready and Retrying jobs to other queues: the old one is Cancelled ([`crate::Reason::Moved`]), and the same step leaves the
+    /// new one in the outbox, from which it is enqueued right after and by every tick. The new job keeps tenant, kind, client, lane key, cost,
+    /// resources, priority, args, due time, policy, expiry, tags and tick, begins with all counters 0, and names the old one. A job of another
+    /// state, one with a parent, children or followers, and one that is moved into its own queue are a Conflict
+    /// ([`longshore_base::Code::NotMovable`]). The unique key is freed, and claimed in the new queue; taken there, the new job is merged as an
+    /// enqueue would be. Answers the new job's id.
+    async fn relocate(&self, scope: &Scope, moves: Vec<Relocation>) -> Result<Vec<Result<JobId>>>;
 
     /// Removes ended jobs (Dead ones included) if they are still ended and nobody waits for them. Answers whether each is gone.
     async fn purge(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<bool>>;
@@ -150,6 +168,18 @@ pub trait Broker: Send + Sync + Debug + 'static {
     /// Waits until somebody may have changed this job (a cancel request included), or `at_most`. A hint.
     async fn watch(&self, id: JobId, at_most: Duration);
 
+    // ---- events: a queue's feed is kept while somebody listens, and for a minute after
+
+    /// What happened to the jobs of a queue after `after` ([`Feed::next`] of an earlier call; None: from now on), at most `limit` entries, the
+    /// oldest first. Keeps the feed going for [`crate::FEED_KEPT`].
+    async fn feed(&self, queue: &Name, after: Option<&str>, limit: usize) -> Result<Feed>;
+
+    /// Waits until a queue's feed may have something new, or `at_most`. A hint.
+    async fn wait_feed(&self, queue: &Name, at_most: Duration);
+
+    /// Tells whoever listens something that is about no job. Nothing is kept while nobody listens.
+    async fn announce(&self, queue: &Name, alert: Alert) -> Result<()>;
+
     // ---- schedules: each lives in the slot of its target queue
 
     /// Changes a schedule. `expected` as for [`Self::rule`], with [`longshore_base::Code::ScheduleMismatch`]; Some(0): there must be none. A
@@ -204,45 +234,37 @@ pub struct Enqueued {
     pub duplicate: bool,
 }
 
-/// Which jobs to list. `None`: any.
+/// What to change of a job. `None`: leave it.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// In this queue.
-    pub queue: Option<Name>,
-    /// In this state.
-    pub state: Option<State>,
-    /// Of this tenant.
-    pub tenant: Option<Name>,
-    /// For this client.
-    pub client: Option<Name>,
-    /// Of this kind.
-    pub kind: Option<Name>,
-    /// With this tag.
-    pub tag: Option<Name>,
+pub struct Edit {
+    /// Checked by the kind's record before.
+    pub args: Option<Json>,
+    /// Order inside the lane.
+    pub priority: Option<Priority>,
+    /// When it may start.
+    pub due: Option<Due>,
+    /// Replaces the labels.
+    pub tags: Option<Vec<Name>>,
+    /// Who asks: a key's name, or `operation:` and an operation's id. The history keeps it with what was there before.
+    pub by: Option<String>,
 }
 
-impl Filter {
-    /// Whether `job` is one of those asked for.
-    #[must_use]
-    pub fn matches(&self, job: &Job) -> bool {
-        self.queue.as_ref().is_none_or(|q| *q == job.queue)
-            && self.state.is_none_or(|s| s == job.state)
-            && self.tenant.as_ref().is_none_or(|t| *t == job.tenant)
-            && self.client.as_ref().is_none_or(|c| Some(c) == job.client.as_ref())
-            && self.kind.as_ref().is_none_or(|k| *k == job.kind)
-            && self.tag.as_ref().is_none_or(|t| job.tags.contains(t))
-    }
+/// What an acknowledged write survives.
+    fn durability(&self) -> Durability;
+
+    /// Looks at the server and its set-up.
+    async fn health(&self) -> Result<Health>;
 }
 
-/// Some of the jobs that a filter matches.
-#[derive(Debug, Default)]
-pub struct Page {
-    /// The jobs.
-    pub items: Vec<Job>,
-    /// Where the next page starts; None: that was all.
-    pub cursor: Option<String>,
-    /// How many were looked at.
-    pub scanned: u64,
+/// An accepted enqueue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Enqueued {
+    /// The job's id; another one than asked for when a unique key was taken.
+    pub id: JobId,
+    /// Where it stands.
+    pub state: State,
+    /// It was there before.
+    pub duplicate: bool,
 }
 
 /// What to change of a job. `None`: leave it.
@@ -256,6 +278,8 @@ pub struct Edit {
     pub due: Option<Due>,
     /// Replaces the labels.
     pub tags: Option<Vec<Name>>,
+    /// Who asks: a key's name, or `operation:` and an operation's id. The history keeps it with what was there before.
+    pub by: Option<String>,
 }
 
 /// One dead job to repeat.

@@ -1,6 +1,6 @@
 //! A job: what is asked for, under which policy, and what has become of it.
 
-use crate::{Delivery, Home, JobId, State, Tick, Wait};
+use crate::{Delivery, ErrorInfo, Event, Home, JobId, Reason, State, Tick, Wait};
 use longshore_base::{Millis, Name};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -76,11 +76,20 @@ pub struct Job {
     pub parent: Option<Parent>,
     /// The dead job that it repeats.
     pub replay_of: Option<JobId>,
+    /// The job of another queue that it goes on with.
+    #[serde(default)]
+    pub moved_from: Option<JobId>,
+    /// The job of another queue that goes on with this one.
+    #[serde(default)]
+    pub moved_to: Option<JobId>,
     /// The tick that made it; a replay stands for the same one.
     #[serde(default)]
     pub tick: Option<Tick>,
-    /// The jobs that repeat it.
+    /// The jobs that repeat it, also those that were taken back.
     pub replays: Vec<JobId>,
+    /// The last of `replays` stands for this letter; it is no dead letter until that is taken back.
+    #[serde(default)]
+    pub replayed: bool,
     /// What the kind's code returned.
     pub output: Option<Json>,
     /// Why it ended as it did, for Cancelled and Dead.
@@ -136,6 +145,8 @@ pub struct NewJob {
     pub wait: Option<Wait>,
     /// The dead job that it repeats.
     pub replay_of: Option<JobId>,
+    /// The job of another queue that it goes on with.
+    pub moved_from: Option<JobId>,
     /// The tick that it stands for.
     pub tick: Option<Tick>,
 }
@@ -164,6 +175,7 @@ impl NewJob {
             parent: None,
             wait: None,
             replay_of: None,
+            moved_from: None,
             tick: None,
         }
     }
@@ -328,113 +340,10 @@ impl Parent {
     }
 }
 
-/// What went wrong in an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErrorInfo {
-    /// A [`longshore_base::Code`], or the code that the handler chose.
-    pub code: String,
-    /// For people; cut to [`crate::ERROR_MAX`] bytes.
-    pub message: String,
-    /// Groups like errors; made in Rust from the message with its numbers, ids, addresses and times removed.
-    pub fingerprint: String,
-}
-
-/// Why a job ended as Cancelled or Dead, or why it went on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// Somebody cancelled it.
-    Cancelled,
-    /// It had not started by `expires_at`.
-    Expired,
-    /// Its last attempt failed.
-    Exhausted,
-    /// The failure was final.
-    Fatal,
-    /// Its worker was lost `crashes_max` times in a row.
-    Crashed,
-    /// It must not run twice, and nobody knows whether it did.
-    OutcomeUnknown,
-    /// Somebody gave it up while it waited for its next attempt.
-    GivenUp,
-    /// It ran `runs_max` times.
-    RunsExhausted,
-    /// It grew older than `age_max_ms`.
-    AgeExhausted,
-    /// A child failed and the wait's policy says that this is final.
-    ChildFailed,
-    /// The wait timed out and its policy says that this is final.
-    WaitTimedOut,
-    /// Its output was larger than allowed.
-    OutputTooLarge,
-}
-
-impl Reason {
-    /// The word in the API and in the store.
+impl Job {
+    /// What went wrong last.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Cancelled => "cancelled",
-            Self::Expired => "expired",
-            Self::Exhausted => "exhausted",
-            Self::Fatal => "fatal",
-            Self::Crashed => "crashed",
-            Self::OutcomeUnknown => "outcome_unknown",
-            Self::GivenUp => "given_up",
-            Self::RunsExhausted => "runs_exhausted",
-            Self::AgeExhausted => "age_exhausted",
-            Self::ChildFailed => "child_failed",
-            Self::WaitTimedOut => "wait_timed_out",
-            Self::OutputTooLarge => "output_too_large",
-        }
+    pub fn last_error(&self) -> Option<&ErrorInfo> {
+        self.history.iter().rev().find_map(|event| event.error.as_ref())
     }
-}
-
-/// One line of a job's history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// Server time.
-    pub at: Millis,
-    /// What happened.
-    pub what: EventKind,
-    /// The attempt's number, counted from 1 over every lease that started.
-    pub run: u32,
-    /// Who ran it.
-    pub worker: Option<String>,
-    /// When that attempt started.
-    pub started_at: Option<Millis>,
-    /// What went wrong.
-    pub error: Option<ErrorInfo>,
-}
-
-/// What a history line tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EventKind {
-    /// Ended well.
-    Completed,
-    /// Failed, will be tried again.
-    Retried,
-    /// Failed for good.
-    Died,
-    /// Asked to be run later.
-    Snoozed,
-    /// Closed its lane for a time.
-    Gated,
-    /// Given back by a stopping worker.
-    Released,
-    /// Its worker was lost.
-    Crashed,
-    /// Waits for children or a signal.
-    Waited,
-    /// What it waited for is there, or the wait ran out.
-    Woken,
-    /// Cancelled.
-    Cancelled,
-    /// Never started in time.
-    Expired,
-    /// Brought forward by somebody.
-    RetriedNow,
-    /// Repeated by a new job.
-    Replayed,
 }

@@ -7,11 +7,15 @@ mod broker;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod event;
 mod explain;
 mod fair;
+mod feed;
+mod filter;
 mod id;
 mod job;
 mod kind;
+mod letter;
 #[cfg(feature = "conformance")]
 pub mod model;
 mod redis;
@@ -25,16 +29,19 @@ mod state;
 mod wait;
 
 pub use ack::{Ack, Acked, Held, Lease, LeaseReply, LeaseRequest, Outcome, Token};
-pub use broker::{Begun, Broker, Durability, Edit, Enqueued, Filter, Page, Replay};
+pub use broker::{Begun, Broker, Durability, Edit, Enqueued};
 pub use error::BrokerError;
+pub use event::{ErrorInfo, Event, EventKind, Reason};
 pub use explain::{Explanation, Obstacle};
 pub use fair::{CHARGE_LEAST_MS, MEAN_WEIGHT, QUANTUM};
+pub use feed::{Alert, Change, FEED_KEPT, FEED_MAX, Feed, FeedEntry};
+pub use filter::{Filter, Page};
 pub use id::{Home, JobId};
 pub use job::{
-    Backoff, Counters, Due, ErrorInfo, Event, EventKind, Job, Json, Keep, NewJob, Parent, Policy, Priority, Reason, Unique, UniqueMode,
-    json,
+    Backoff, Counters, Due, Job, Json, Keep, NewJob, Parent, Policy, Priority, Unique, UniqueMode, json,
 };
 pub use kind::{KindRecord, KindSchedule};
+pub use letter::{GROUP_HOURS, Hour, Letter, Relocation, Replay, Undo};
 pub use longshore_base::Scope;
 pub use redis::{RedisBroker, RedisOptions};
 pub use report::{

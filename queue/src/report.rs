@@ -30,6 +30,8 @@ pub struct Note {
     pub progress: Option<Json>,
     /// Appended, up to [`crate::LOGS_MAX`].
     pub logs: Vec<LogLine>,
+    /// What the attempt gives out piece by piece, for whoever listens now; kept nowhere.
+    pub output: Option<String>,
     /// Units of the tenant's budget that this attempt has used so far, in all. A crash is charged with them if they exceed the estimate.
     pub used: Option<u64>,
 }
@@ -115,6 +117,9 @@ pub struct Group {
     pub first_at: Millis,
     /// When the last came.
     pub last_at: Millis,
+    /// Those hours of the last [`crate::GROUP_HOURS`] in which letters came, oldest first.
+    #[serde(default)]
+    pub hours: Vec<crate::Hour>,
 }
 
 /// What one tick did.
