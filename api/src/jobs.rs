@@ -134,7 +134,8 @@ pub(crate) async fn edit(
         None => None,
     };
     body.run_at.map_or(Ok(()), |at| api.checker.check_run_at(at.0))?;
-    let edit = Edit { args, priority: body.priority.and_then(Priority::new), due: body.run_at.map(|at| Due::At(at.0)), tags: body.tags };
+    let edit =
+        Edit { args, priority: body.priority.and_then(Priority::new), due: body.run_at.map(|at| Due::At(at.0)), tags: body.tags, by: None };
     match api.call(deadline, Repeat::Once, || api.broker.edit(&scope, id, revision, edit.clone())).await {
         Ok(_) => find(&api, &scope, deadline, id).await.map(shown),
         // The history has it, the queue does not: it has ended.

@@ -43,7 +43,8 @@ impl Step {
 pub(crate) fn timeline(job: &Job) -> Vec<Step> {
     let mut steps = arrival(job);
     let mut told = 0;
-    for event in &job.history {
+    // An edit moves nothing.
+    for event in job.history.iter().filter(|event| event.what != EventKind::Edited) {
         if let Some(started) = event.started_at.filter(|_| event.run > told) {
             steps.push(Step::new(started, State::Running).of(event.run, event.worker.as_ref()));
             told = event.run;
@@ -56,7 +57,7 @@ pub(crate) fn timeline(job: &Job) -> Vec<Step> {
 
 /// From the enqueue to the first readiness.
 fn arrival(job: &Job) -> Vec<Step> {
-    let first = job.history.first();
+    let first = job.history.iter().find(|event| event.what != EventKind::Edited);
     let started = first.and_then(|event| event.started_at).or(job.started_at);
     if let Some(due) = job.run_at.filter(|due| *due > job.created_at) {
         let mut steps = vec![Step::new(job.created_at, State::Scheduled)];
@@ -99,6 +100,10 @@ fn outcome(job: &Job, event: &Event) -> Step {
         EventKind::Expired => at(State::Cancelled).because(Reason::Expired.as_str()),
         EventKind::RetriedNow => at(State::Ready).because("retried_now"),
         EventKind::Replayed => at(State::Dead).because("replayed"),
+        EventKind::Undone => at(State::Dead).because("undone"),
+        EventKind::Edited => at(job.state).because("edited"),
+        EventKind::Moved => at(State::Cancelled).because(Reason::Moved.as_str()),
+        EventKind::Imported => at(State::Dead).because("imported"),
     };
     step.of(event.run, event.worker.as_ref())
 }

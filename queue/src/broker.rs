@@ -4,10 +4,10 @@
 //! Batches are per item, not atomic; a refused item leaves everything as it was.
 
 use crate::{
-    Ack, Acked, Alert, BeatReply, BrokerError, Command, Delivered, Delivery, Due, DueSchedules, Explanation, ExtendReply, Feed, Filter, Fire,
-    Fired, Group, Health, Held, Home, Inbox, Job, JobId, Json, KindRecord, LaneView, LeaseReply, LeaseRequest, Letter, LogLine, NewJob, Note,
-    Page, Priority, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState,
-    ScopeState, State, TickRecord, TickReport, Token, Undo, WorkerReport,
+    Ack, Acked, Alert, BeatReply, BrokerError, Command, Delivered, Delivery, Due, DueSchedules, Explanation, ExtendReply, Feed, Filter,
+    Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, Json, KindRecord, LaneView, LeaseReply, LeaseRequest, Letter, LogLine,
+    NewJob, Note, Page, Priority, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves,
+    ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, ScopeState, State, TickRecord, TickReport, Token, Undo, WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Millis, Name, Scope};
@@ -88,11 +88,17 @@ pub trait Broker: Send + Sync + Debug + 'static {
     /// Takes replays back: a new job that was never leased is Cancelled ([`crate::Reason::Undone`]) and its letter is Dead again, in the index,
     /// the counts and its group, in one step. One that was leased, or that has ended otherwise, is a Conflict
     /// ([`longshore_base::Code::ReplayStarted`]) and changes nothing; one that was taken back before answers as it did then.
-    async fn undo(&self, scope: &Scope, undos: Vec<Undo>) -> Result<Vec<Result<()>>>;
+    async fn undo(&self, scope: &Scope, undos: Vec<Undo>) -> Result<Vec<Result<()>>> {
+        let _ = (scope, undos);
+        Err(BrokerError::Refused("not built".to_owned()))
+    }
 
     /// Puts letters of another deployment, or of before, into their queues: Dead, in the index, the counts and their groups. An id that is
     /// there already answers its job with `duplicate` and changes nothing.
-    async fn bury(&self, letters: Vec<Letter>) -> Result<Vec<Result<Enqueued>>>;
+    async fn bury(&self, letters: Vec<Letter>) -> Result<Vec<Result<Enqueued>>> {
+        let _ = letters;
+        Err(BrokerError::Refused("not built".to_owned()))
+    }
 
     /// Moves Scheduled, Ready and Retrying jobs to other queues: the old one is Cancelled ([`crate::Reason::Moved`]), and the same step leaves the
     /// new one in the outbox, from which it is enqueued right after and by every tick. The new job keeps tenant, kind, client, lane key, cost,
@@ -100,7 +106,10 @@ pub trait Broker: Send + Sync + Debug + 'static {
     /// state, one with a parent, children or followers, and one that is moved into its own queue are a Conflict
     /// ([`longshore_base::Code::NotMovable`]). The unique key is freed, and claimed in the new queue; taken there, the new job is merged as an
     /// enqueue would be. Answers the new job's id.
-    async fn relocate(&self, scope: &Scope, moves: Vec<Relocation>) -> Result<Vec<Result<JobId>>>;
+    async fn relocate(&self, scope: &Scope, moves: Vec<Relocation>) -> Result<Vec<Result<JobId>>> {
+        let _ = (scope, moves);
+        Err(BrokerError::Refused("not built".to_owned()))
+    }
 
     /// Removes ended jobs (Dead ones included) if they are still ended and nobody waits for them. Answers whether each is gone.
     async fn purge(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<bool>>;
@@ -172,13 +181,21 @@ pub trait Broker: Send + Sync + Debug + 'static {
 
     /// What happened to the jobs of a queue after `after` ([`Feed::next`] of an earlier call; None: from now on), at most `limit` entries, the
     /// oldest first. Keeps the feed going for [`crate::FEED_KEPT`].
-    async fn feed(&self, queue: &Name, after: Option<&str>, limit: usize) -> Result<Feed>;
+    async fn feed(&self, queue: &Name, after: Option<&str>, limit: usize) -> Result<Feed> {
+        let _ = (queue, after, limit);
+        Err(BrokerError::Refused("not built".to_owned()))
+    }
 
     /// Waits until a queue's feed may have something new, or `at_most`. A hint.
-    async fn wait_feed(&self, queue: &Name, at_most: Duration);
+    async fn wait_feed(&self, queue: &Name, at_most: Duration) {
+        let _ = (queue, at_most);
+    }
 
     /// Tells whoever listens something that is about no job. Nothing is kept while nobody listens.
-    async fn announce(&self, queue: &Name, alert: Alert) -> Result<()>;
+    async fn announce(&self, queue: &Name, alert: Alert) -> Result<()> {
+        let _ = (queue, alert);
+        Err(BrokerError::Refused("not built".to_owned()))
+    }
 
     // ---- schedules: each lives in the slot of its target queue
 
@@ -247,50 +264,6 @@ pub struct Edit {
     pub tags: Option<Vec<Name>>,
     /// Who asks: a key's name, or `operation:` and an operation's id. The history keeps it with what was there before.
     pub by: Option<String>,
-}
-
-/// What an acknowledged write survives.
-    fn durability(&self) -> Durability;
-
-    /// Looks at the server and its set-up.
-    async fn health(&self) -> Result<Health>;
-}
-
-/// An accepted enqueue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Enqueued {
-    /// The job's id; another one than asked for when a unique key was taken.
-    pub id: JobId,
-    /// Where it stands.
-    pub state: State,
-    /// It was there before.
-    pub duplicate: bool,
-}
-
-/// What to change of a job. `None`: leave it.
-#[derive(Debug, Clone, Default)]
-pub struct Edit {
-    /// Checked by the kind's record before.
-    pub args: Option<Json>,
-    /// Order inside the lane.
-    pub priority: Option<Priority>,
-    /// When it may start.
-    pub due: Option<Due>,
-    /// Replaces the labels.
-    pub tags: Option<Vec<Name>>,
-    /// Who asks: a key's name, or `operation:` and an operation's id. The history keeps it with what was there before.
-    pub by: Option<String>,
-}
-
-/// One dead job to repeat.
-#[derive(Debug, Clone)]
-pub struct Replay {
-    /// The dead job.
-    pub id: JobId,
-    /// The new one; derive it from the old id and the count of its replays, so that a repeated call makes one.
-    pub new_id: JobId,
-    /// Other args, checked before.
-    pub args: Option<Json>,
 }
 
 /// What an acknowledged write survives.

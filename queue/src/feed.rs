@@ -24,7 +24,7 @@ pub struct Feed {
 }
 
 /// One line of a feed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct FeedEntry {
     /// Its place; [`Feed::next`] of a call that ended with it.
     pub place: String,
@@ -37,7 +37,7 @@ pub struct FeedEntry {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Change {
     /// It stands somewhere else now.
     State {

@@ -37,9 +37,7 @@ pub use fair::{CHARGE_LEAST_MS, MEAN_WEIGHT, QUANTUM};
 pub use feed::{Alert, Change, FEED_KEPT, FEED_MAX, Feed, FeedEntry};
 pub use filter::{Filter, Page};
 pub use id::{Home, JobId};
-pub use job::{
-    Backoff, Counters, Due, Job, Json, Keep, NewJob, Parent, Policy, Priority, Unique, UniqueMode, json,
-};
+pub use job::{Backoff, Counters, Due, Job, Json, Keep, NewJob, Parent, Policy, Priority, Unique, UniqueMode, json};
 pub use kind::{KindRecord, KindSchedule};
 pub use letter::{GROUP_HOURS, Hour, Letter, Relocation, Replay, Undo};
 pub use longshore_base::Scope;

@@ -34,6 +34,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, caller: Principal, mut par
         client: params.name("client"),
         kind: params.name("kind"),
         tag: params.name("tag"),
+        ..Filter::default()
     };
     let limit = params.read("limit", "1..=1000", |text| text.parse::<usize>().ok().filter(|n| (1..=1000).contains(n))).unwrap_or(100);
     let mut cursor = params.text("cursor");

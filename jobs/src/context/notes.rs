@@ -87,7 +87,7 @@ impl Buffer {
         (self.due, self.hurried) = (false, false);
         self.bytes = 0;
         let used = self.used.filter(|_| mem::take(&mut self.used_grew));
-        let note = Note { progress: self.progress.take(), logs: mem::take(&mut self.logs).into(), used };
+        let note = Note { progress: self.progress.take(), logs: mem::take(&mut self.logs).into(), used, output: None };
         (note.progress.is_some() || !note.logs.is_empty() || note.used.is_some()).then_some(note)
     }
     /// What could not be written waits for the next write, in front of what came since.

@@ -130,7 +130,7 @@ pub async fn q3_every_exit_clears_the_token(c: &Case) {
         assert_eq!((job.state, job.worker.clone()), (state, None));
         let saves = crate::Saves { cursor: Some(args("late")), steps: vec![] };
         assert!(matches!(c.refused(c.broker.save(job.id, lease.token, saves)).await, BrokerError::LeaseLost));
-        let note = crate::Note { progress: Some(args("late")), logs: vec![], used: None };
+        let note = crate::Note { progress: Some(args("late")), logs: vec![], used: None, output: None };
         assert!(matches!(c.refused(c.broker.note(job.id, lease.token, note)).await, BrokerError::LeaseLost));
         if !state.is_ended() {
             c.cancel(job.id).await.expect("it can be cancelled");

@@ -90,7 +90,7 @@ pub async fn q4_leased_and_fenced_older_tokens_are_refused(c: &Case) {
         c.refused(c.broker.save(id, token, Saves { cursor: Some(super::args("x")), steps: vec![] })).await,
         BrokerError::LeaseLost
     ));
-    let note = crate::Note { progress: Some(super::args("x")), logs: vec![], used: None };
+    let note = crate::Note { progress: Some(super::args("x")), logs: vec![], used: None, output: None };
     assert!(matches!(c.refused(c.broker.note(id, token, note)).await, BrokerError::LeaseLost));
     let held = [Held { id, token }];
     let reply = c.broker.extend(&c.queue, "w1", &held, 0, LONG).await.expect("a reply");

@@ -10,7 +10,8 @@ pub async fn q3_every_exit_and_edit_in_scheduled_ready_retrying(c: &Case) {
     for state in [State::Scheduled, State::Ready, State::Retrying] {
         let (id, _) = c.in_state(state).await;
         let before = c.get(id).await;
-        let edit = Edit { args: Some(args("edited")), priority: Priority::new(8), due: None, tags: Some(vec![Name::literal("t")]) };
+        let edit =
+            Edit { args: Some(args("edited")), priority: Priority::new(8), due: None, tags: Some(vec![Name::literal("t")]), by: None };
         let revision = c.broker.edit(&Scope::All, id, before.revision, edit).await.expect("edited");
         let job = c.get(id).await;
         assert!(revision > before.revision && job.revision == revision);

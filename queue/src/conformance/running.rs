@@ -84,7 +84,7 @@ pub async fn q6_contract_note_keeps_progress_and_lines(c: &Case) {
     let lease = c.running().await;
     let id = lease.job.id;
     let note = |progress: Option<&str>, lines: &[&str]| {
-        let note = Note { progress: progress.map(args), logs: lines.iter().map(|text| line(text)).collect(), used: None };
+        let note = Note { progress: progress.map(args), logs: lines.iter().map(|text| line(text)).collect(), used: None, output: None };
         c.broker.note(id, lease.token, note)
     };
     note(Some("10 %"), &["first", "second"]).await.expect("kept");
@@ -106,7 +106,7 @@ pub async fn q5_args_and_output_logs_are_capped(c: &Case) {
     let id = lease.job.id;
     for number in 0..40 {
         let logs = vec![line(&format!("{number:04} {}", "x".repeat(4_000)))];
-        c.broker.note(id, lease.token, Note { progress: None, logs, used: None }).await.expect("kept");
+        c.broker.note(id, lease.token, Note { progress: None, logs, used: None, output: None }).await.expect("kept");
     }
     let logs = c.broker.logs(&Scope::All, id).await.expect("lines");
     let bytes: usize = logs.iter().map(|line| line.message.len()).sum();

@@ -159,6 +159,7 @@ impl World {
                 let (Some(error), Some(at), true) = (q.last_error(job.id), job.ended_at, counted) else { continue };
                 let key = (q.name.clone(), job.tenant.clone(), job.kind.clone(), error.fingerprint.clone());
                 let group = groups.entry(key).or_insert_with(|| Group {
+                    hours: Vec::new(),
                     fingerprint: error.fingerprint.clone(),
                     tenant: job.tenant.clone(),
                     kind: job.kind.clone(),

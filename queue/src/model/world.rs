@@ -267,6 +267,14 @@ impl Queue {
     pub(super) fn tell(&mut self, id: JobId, now: Millis, what: EventKind, worker: Option<&str>, error: Option<ErrorInfo>) {
         let job = &mut self.get(id).job;
         let started_at = worker.and(job.started_at);
-        job.history.push(Event { at: now, what, run: job.counters.runs, worker: worker.map(str::to_owned), started_at, error });
+        job.history.push(Event {
+            at: now,
+            what,
+            run: job.counters.runs,
+            worker: worker.map(str::to_owned),
+            started_at,
+            error,
+            before: None,
+        });
     }
 }

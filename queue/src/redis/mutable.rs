@@ -95,7 +95,7 @@ impl Mutable {
             if n == 0 {
                 // The head tells the only event: a first attempt that ended well, by the worker whose name follows.
                 let (at, worker) = (ended_at?, Some(r.rest_text()?));
-                history.push(Event { at, what: EventKind::Completed, run: counters.runs, worker, started_at, error: None });
+                history.push(Event { at, what: EventKind::Completed, run: counters.runs, worker, started_at, error: None, before: None });
                 break;
             }
             history.push(Self::event(Reader::new(r.take(n.into())?))?);
@@ -110,7 +110,7 @@ impl Mutable {
         let worker = Some(r.text(n.into())?).filter(|w| !w.is_empty());
         let error = if r.rest().is_empty() { None } else { Some(bytes::decode_error(r.rest())?) };
         let started_at = set(started).filter(|_| worker.is_some());
-        Some(Event { at, what, run, worker, started_at, error })
+        Some(Event { at, what, run, worker, started_at, error, before: None })
     }
 }
 
@@ -197,6 +197,9 @@ pub(super) fn job(short: &[u8], home: Home, queue: &Name, parts: Parts<'_>) -> R
         tags: record.tags,
         parent: record.parent,
         replay_of: record.replay_of,
+        moved_from: None,
+        moved_to: None,
+        replayed: false,
         tick: record.tick,
         replays,
         output: parts.output.and_then(bytes::json),

@@ -230,6 +230,7 @@ fn as_new(job: &Job, id: JobId) -> NewJob {
         parent: job.parent.clone(),
         wait: None,
         replay_of: job.replay_of,
+        moved_from: None,
         tick: job.tick.clone(),
     }
 }

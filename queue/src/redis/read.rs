@@ -125,5 +125,5 @@ fn group(queue: &Name, field: &[u8], stored: &[u8]) -> Option<Group> {
     let mut r = Reader::new(stored);
     let (count, first_at, last_at) = (r.u32()?.into(), r.millis()?, r.millis()?);
     let sample = bytes::decode_error(r.rest())?;
-    Some(Group { fingerprint, tenant, kind, queue: queue.clone(), sample, count, first_at, last_at })
+    Some(Group { fingerprint, tenant, kind, queue: queue.clone(), sample, count, first_at, last_at, hours: Vec::new() })
 }

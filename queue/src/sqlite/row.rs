@@ -240,6 +240,9 @@ impl Row {
             tags: body.tags,
             parent: self.parent.zip(body.parent_key).map(|(id, key)| Parent { id, key }),
             replay_of: body.replay_of.map(JobId::from_bytes),
+            moved_from: None,
+            moved_to: None,
+            replayed: false,
             tick: body.tick.map(|(schedule, at)| crate::Tick { schedule, at }),
             replays: body.replays.into_iter().map(JobId::from_bytes).collect(),
             output: self.output.map(codec::json).transpose()?,
@@ -290,7 +293,7 @@ fn history(db: Db<'_>, seq: i64) -> Result<Vec<Event>> {
     let lines: Vec<Line> = db.all("job.events", [seq], read)?;
     let event = |(at, what, run, worker, started_at, error): Line| {
         let what = EVENTS.get(usize::from(what)).copied().ok_or_else(|| BrokerError::Corrupt(format!("event {what}")))?;
-        Ok(Event { at, what, run, worker, started_at, error: error.as_deref().map(codec::unpack).transpose()? })
+        Ok(Event { at, what, run, worker, started_at, error: error.as_deref().map(codec::unpack).transpose()?, before: None })
     };
     lines.into_iter().map(event).collect()
 }

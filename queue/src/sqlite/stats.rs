@@ -84,7 +84,7 @@ pub(super) fn groups(db: Db<'_>, scope: &Scope, queue: Option<&Name>) -> Result<
     let lines: Vec<Line> = db.all("read.groups", params![queue.map(Name::as_str), tenant], read)?;
     let group = |(fingerprint, tenant, kind, queue, sample, count, first_at, last_at): Line| {
         let (tenant, kind, queue) = (codec::name(&tenant)?, codec::name(&kind)?, codec::name(&queue)?);
-        Ok(Group { fingerprint, tenant, kind, queue, sample: codec::unpack(&sample)?, count, first_at, last_at })
+        Ok(Group { fingerprint, tenant, kind, queue, sample: codec::unpack(&sample)?, count, first_at, last_at, hours: Vec::new() })
     };
     lines.into_iter().map(group).collect()
 }
