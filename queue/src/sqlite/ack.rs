@@ -166,5 +166,5 @@ fn fall_asleep(tx: &mut Tx<'_>, job: &mut Row, wait: &Wait) -> Result<()> {
     job.due_at = Some(wait.timeout.map_or(NEVER, |timeout| after(tx.now, timeout).min(NEVER - 1)));
     tx.shift(job, WAITING);
     job.put(tx.db)?;
-    deliver::look(tx, job)
+    deliver::begin(tx, job)
 }

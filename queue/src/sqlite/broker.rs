@@ -1,14 +1,15 @@
 //! The contract's calls, each sent to the writer or to a reader. What must survive a power cut before it is answered says `FSYNC`.
 
 use super::{
-    Result, SqliteBroker, ack, around, calendar, cancel, codec, deliver, edit, enqueue, explain, extend, fire, lanes, lease, list, note,
-    purge, replay, resource, rule, schedule, signals, stats, tick, workers,
+    Result, SqliteBroker, ack, around, bury, calendar, cancel, codec, deliver, edit, enqueue, explain, extend, fire, lanes, lease, list,
+    note, purge, relocate, replay, resource, rule, schedule, signals, stats, tick, undo, workers,
 };
 use crate::{
-    Ack, Acked, BeatReply, Begun, Broker, Command, Delivered, Delivery, DueSchedules, Durability, Edit, Enqueued, Explanation, ExtendReply,
-    Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob,
-    Note, Page, QueueStats, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, ScheduleChange, ScheduleFilter,
-    SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token, WorkerReport,
+    Ack, Acked, Alert, BeatReply, Begun, Broker, Command, Delivered, Delivery, DueSchedules, Durability, Edit, Enqueued, Explanation,
+    ExtendReply, Feed, Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest,
+    Letter, LogLine, NewJob, Note, Page, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves,
+    ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token, Undo,
+    WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Millis, Name};
@@ -36,12 +37,7 @@ impl Broker for SqliteBroker {
     }
 
     async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<Vec<Result<Enqueued>>> {
-        let mut homes = HashMap::new();
-        for job in &jobs {
-            if !homes.contains_key(job.queue.as_str()) {
-                homes.insert(job.queue.to_string(), self.home(&job.queue).await?.0);
-            }
-        }
+        let homes = self.homes_of(&jobs.iter().map(|job| &job.queue).collect::<Vec<_>>()).await?;
         self.write(FSYNC, move |tx| enqueue::enqueue(tx, jobs, &homes)).await
     }
 
@@ -73,7 +69,7 @@ impl Broker for SqliteBroker {
     }
 
     async fn note(&self, id: JobId, token: Token, note: Note) -> Result<()> {
-        self.write(LAZY, move |tx| note::note(tx, id, token, &note)).await?
+        self.write(LAZY, move |tx| note::note(tx, id, token, note)).await?
     }
 
     async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<Vec<Result<Delivered>>> {
@@ -131,6 +127,22 @@ impl Broker for SqliteBroker {
     async fn replay(&self, scope: &Scope, replays: Vec<Replay>) -> Result<Vec<Result<JobId>>> {
         let scope = scope.clone();
         self.write(FSYNC, move |tx| replay::replay(tx, &scope, replays)).await
+    }
+
+    async fn undo(&self, scope: &Scope, undos: Vec<Undo>) -> Result<Vec<Result<()>>> {
+        let scope = scope.clone();
+        self.write(FSYNC, move |tx| undo::undo(tx, &scope, &undos)).await
+    }
+
+    async fn bury(&self, letters: Vec<Letter>) -> Result<Vec<Result<Enqueued>>> {
+        let homes = self.homes_of(&letters.iter().map(|letter| &letter.job.queue).collect::<Vec<_>>()).await?;
+        self.write(FSYNC, move |tx| bury::bury(tx, letters, &homes)).await
+    }
+
+    async fn relocate(&self, scope: &Scope, moves: Vec<Relocation>) -> Result<Vec<Result<JobId>>> {
+        let homes = self.homes_of(&moves.iter().map(|relocation| &relocation.queue).collect::<Vec<_>>()).await?;
+        let scope = scope.clone();
+        self.write(FSYNC, move |tx| relocate::relocate(tx, &scope, moves, &homes)).await
     }
 
     async fn purge(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<bool>> {
@@ -244,6 +256,27 @@ impl Broker for SqliteBroker {
         self.signals.watch(id, at_most, &*self.clock).await;
     }
 
+    async fn feed(&self, queue: &Name, after: Option<&str>, limit: usize) -> Result<Feed> {
+        let home = self.home(queue).await?.0;
+        if let Some(feed) = self.feeds.read(home, after, limit, self.clock.now()) {
+            return Ok(feed);
+        }
+        let (feeds, after) = (Arc::clone(&self.feeds), after.map(str::to_owned));
+        self.write(LAZY, move |tx| Ok(feeds.begin(home, after.as_deref(), limit, tx.now))).await
+    }
+
+    async fn wait_feed(&self, queue: &Name, at_most: Duration) {
+        let home = self.home(queue).await.unwrap_or(Home(0));
+        self.feeds.wait(home.0, at_most, &*self.clock).await;
+    }
+
+    async fn announce(&self, queue: &Name, alert: Alert) -> Result<()> {
+        if let Some(home) = self.known(queue) {
+            self.feeds.announce(home.0, self.clock.now(), alert);
+        }
+        Ok(())
+    }
+
     async fn schedule(&self, tenant: &Name, name: &Name, change: ScheduleChange, expected: Option<u64>) -> Result<ScheduleState> {
         let (tenant, name) = (tenant.clone(), name.clone());
         let (state, home) = self.write(FSYNC, move |tx| schedule::schedule(tx, &tenant, &name, change, expected)).await??;
@@ -300,5 +333,18 @@ impl Broker for SqliteBroker {
         self.write(FSYNC, |tx| tx.db.exec("around.sync", []).map(drop)).await?;
         let path = self.path.clone();
         self.readers.read(move |db| stats::health(db, &path)).await
+    }
+}
+
+impl SqliteBroker {
+    /// The numbers of these queues, by name.
+    async fn homes_of(&self, queues: &[&Name]) -> Result<HashMap<String, u16>> {
+        let mut homes = HashMap::new();
+        for queue in queues {
+            if !homes.contains_key(queue.as_str()) {
+                homes.insert(queue.to_string(), self.home(queue).await?.0);
+            }
+        }
+        Ok(homes)
     }
 }

@@ -5,7 +5,7 @@ use super::{
     row::{self, Row},
     tx::{CANCELLED, RUNNING, Tx},
 };
-use crate::{BrokerError, EventKind, JobId, Reason, Scope, State};
+use crate::{BrokerError, Change, EventKind, JobId, Reason, Scope, State};
 use longshore_base::Code;
 
 type Result<T> = std::result::Result<T, BrokerError>;
@@ -27,6 +27,9 @@ pub(super) fn one(tx: &mut Tx<'_>, scope: &Scope, id: JobId) -> Result<Result<St
         return Ok(Err(conflict(Code::NotCancellable, &job)));
     }
     if job.state == RUNNING {
+        if !job.cancel {
+            tx.tell(&job, Change::CancelRequested);
+        }
         job.cancel = true;
         tx.touched.job(job.id);
         job.put(tx.db)?;

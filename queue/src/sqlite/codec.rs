@@ -35,6 +35,11 @@ pub(super) struct Body {
     /// The tick that made it: the schedule, and its time. Absent in bodies that were written before there were schedules.
     #[serde(default)]
     pub(super) tick: Option<(Name, Millis)>,
+    /// The jobs of other queues before and after this one.
+    #[serde(default)]
+    pub(super) moved_from: Option<[u8; 16]>,
+    #[serde(default)]
+    pub(super) moved_to: Option<[u8; 16]>,
 }
 
 impl Body {
@@ -63,6 +68,8 @@ impl Body {
             replays: Vec::new(),
             run_at,
             tick: job.tick.as_ref().map(|tick| (tick.schedule.clone(), tick.at)),
+            moved_from: job.moved_from.map(|id| *id.as_bytes()),
+            moved_to: None,
         }
     }
 

@@ -108,6 +108,15 @@ fn signal(tx: &Tx<'_>, seq: i64, once: &str, name: &str, payload: &Json) -> Resu
     Ok(Ok(true))
 }
 
+/// A job that has just begun to wait, unless what it waits for is there already.
+pub(super) fn begin(tx: &mut Tx<'_>, job: &mut Row) -> Result<()> {
+    look(tx, job)?;
+    if job.state == WAITING {
+        tx.tell_state(job);
+    }
+    Ok(())
+}
+
 /// Wakes the job if its wait has ended by what it was told, and writes its row if that changed it.
 pub(super) fn look(tx: &mut Tx<'_>, job: &mut Row) -> Result<()> {
     let Some(wait) = job.wait.as_deref().filter(|_| job.state == WAITING) else { return Ok(()) };

@@ -1,23 +1,30 @@
-//! What people change about a job that does not run: edit, bring forward, give up.
+//! What people change about a job that does not run: edit (letters too), bring forward, give up.
 
 use super::{
     cancel::{conflict, seen},
+    codec::Body,
     deliver, end,
     enqueue::due_at,
-    row,
+    history,
+    row::{self, Row},
     tx::{DEAD, READY, RETRYING, SCHEDULED, Tx},
     unique::reschedule,
 };
-use crate::{BrokerError, Edit, EventKind, JobId, PAYLOAD_MAX, Reason, Scope, State};
-use longshore_base::Code;
+use crate::{BrokerError, Change, Edit, EventKind, JobId, PAYLOAD_MAX, Reason, Scope, State};
+use longshore_base::{Code, Millis, Name, rfc3339};
 use rusqlite::params;
 
 type Result<T> = std::result::Result<T, BrokerError>;
 
-/// Changes a Scheduled, Ready or Retrying job.
+/// Changes a Scheduled, Ready or Retrying job, or the args and tags of a letter that was not repeated. The history says what was there before.
 pub(super) fn edit(tx: &mut Tx<'_>, scope: &Scope, id: JobId, revision: u32, edit: Edit) -> Result<Result<u32>> {
     let Some(mut job) = seen(tx, scope, id)? else { return Ok(Err(BrokerError::NotFound)) };
-    if !matches!(job.state, SCHEDULED | READY | RETRYING) {
+    let editable = match job.state {
+        SCHEDULED | READY | RETRYING => true,
+        DEAD => edit.priority.is_none() && edit.due.is_none(),
+        _ => false,
+    };
+    if !editable {
         return Ok(Err(conflict(Code::NotEditable, &job)));
     }
     if job.revision != revision {
@@ -27,6 +34,8 @@ pub(super) fn edit(tx: &mut Tx<'_>, scope: &Scope, id: JobId, revision: u32, edi
         return Ok(Err(conflict(Code::ArgsTooLarge, &job)));
     }
     let (mut body, args) = row::body(tx.db, job.seq)?;
+    job.edited(tx.db, tx.now, edit.by.as_deref(), &before(&job, &body, &args, &edit))?;
+    tx.tell(&job, Change::Edited);
     if let Some(priority) = edit.priority {
         job.rank = 9 - priority.get();
         if job.state == READY {
@@ -49,6 +58,19 @@ pub(super) fn edit(tx: &mut Tx<'_>, scope: &Scope, id: JobId, revision: u32, edi
     Ok(Ok(job.revision))
 }
 
+/// A line for each thing that an edit names, as it is now; args by their size only.
+fn before(job: &Row, body: &Body, args: &str, edit: &Edit) -> String {
+    let due = |due: Option<Millis>| due.map_or_else(|| "none".to_owned(), rfc3339);
+    let tags = || body.tags.iter().map(Name::as_str).collect::<Vec<_>>().join(",");
+    let lines = [
+        edit.priority.map(|_| format!("priority {}", 9_u8.saturating_sub(job.rank))),
+        edit.due.map(|_| format!("due {}", due(job.due_at))),
+        edit.tags.as_ref().map(|_| format!("tags {}", tags())),
+        edit.args.as_ref().map(|_| format!("args {} bytes", args.len())),
+    ];
+    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
 /// Retrying or Scheduled → Ready.
 pub(super) fn retry_now(tx: &mut Tx<'_>, scope: &Scope, id: JobId) -> Result<Result<State>> {
     let Some(mut job) = seen(tx, scope, id)? else { return Ok(Err(BrokerError::NotFound)) };
@@ -67,7 +89,7 @@ pub(super) fn give_up(tx: &mut Tx<'_>, scope: &Scope, id: JobId) -> Result<Resul
     if job.state != RETRYING {
         return Ok(Err(conflict(Code::NotRetryable, &job)));
     }
-    let error = end::last_error(tx, &job)?;
+    let error = history::last_error(tx.db, job.seq)?;
     job.note(tx.db, tx.now, EventKind::Died, None, error.as_ref())?;
     end::end(tx, &mut job, DEAD, Some(Reason::GivenUp), error.as_ref())?;
     deliver::drain(tx)?;

@@ -57,7 +57,8 @@ pub(super) fn refusal(job: &NewJob, homes: &HashMap<String, u16>) -> Option<Brok
     job.wait.as_ref().and_then(|wait| wait.check_start(job.id).err())
 }
 
-fn put(tx: &mut Tx<'_>, lanes: &mut Lanes, new: NewJob) -> Result<Result<Enqueued>> {
+/// Puts a job that [`refusal`] let through. What it has to tell waits in the outbox.
+pub(super) fn put(tx: &mut Tx<'_>, lanes: &mut Lanes, new: NewJob) -> Result<Result<Enqueued>> {
     if let Some(there) = known(tx, new.id, new.unique.is_some())? {
         return Ok(Ok(there));
     }
@@ -113,16 +114,38 @@ fn insert(tx: &mut Tx<'_>, lanes: &mut Lanes, mut new: NewJob) -> Result<Enqueue
     {
         new.wait = None;
     }
-    let turn = lanes.turn(tx, &new)?;
-    let lane = lanes.lane(tx, turn, &new)?;
     let due = due_at(tx.now, new.due);
     let run_at = (due > tx.now).then_some(due);
-    let body = Body::of(&new, run_at).pack()?;
     let (state, due_at) = match &new.wait {
         Some(wait) => (WAITING, Some(wait.timeout.map_or(NEVER, |timeout| after(tx.now, timeout).min(NEVER - 1)))),
         None => (if run_at.is_some() { SCHEDULED } else { READY }, run_at),
     };
-    let wait = new.wait.as_ref().map(codec::pack).transpose()?;
+    let (mut job, body) = record(tx, lanes, &new, state, due_at, run_at)?;
+    store(tx, &mut job, &body, &new)?;
+    if let Some(unique) = &new.unique {
+        unique::take(tx, job.turn, new.kind.as_str(), unique, job.id)?;
+    }
+    tx.born(&job);
+    if job.state == WAITING {
+        if let Some(leader) = follow::leader(&new) {
+            follow::begin(tx, &job, leader)?;
+        }
+        deliver::begin(tx, &mut job)?;
+    }
+    Ok(Enqueued { id: job.id, state: job.state(), duplicate: false })
+}
+
+/// Both halves of a new job, not yet stored.
+pub(super) fn record(
+    tx: &mut Tx<'_>,
+    lanes: &mut Lanes,
+    new: &NewJob,
+    state: u8,
+    due_at: Option<Millis>,
+    run_at: Option<Millis>,
+) -> Result<(Row, Vec<u8>)> {
+    let turn = lanes.turn(tx, new)?;
+    let lane = lanes.lane(tx, turn, new)?;
     let job = Row {
         seq: 0,
         id: new.id,
@@ -162,7 +185,7 @@ fn insert(tx: &mut Tx<'_>, lanes: &mut Lanes, mut new: NewJob) -> Result<Enqueue
         events: 0,
         fingerprint: None,
         reason: None,
-        wait,
+        wait: new.wait.as_ref().map(codec::pack).transpose()?,
         output: None,
         cost: new.cost,
         charged: None,
@@ -172,10 +195,11 @@ fn insert(tx: &mut Tx<'_>, lanes: &mut Lanes, mut new: NewJob) -> Result<Enqueue
         followed: false,
         settled: false,
     };
-    write(tx, job, &new, &body)
+    Ok((job, Body::of(new, run_at).pack()?))
 }
 
-fn write(tx: &mut Tx<'_>, mut job: Row, new: &NewJob, body: &[u8]) -> Result<Enqueued> {
+/// Writes both halves of a new job; its `seq` is known from then on.
+pub(super) fn store(tx: &Tx<'_>, job: &mut Row, body: &[u8], new: &NewJob) -> Result<()> {
     let written = tx.db.exec(
         "enqueue.job",
         params![
@@ -206,17 +230,7 @@ fn write(tx: &mut Tx<'_>, mut job: Row, new: &NewJob, body: &[u8]) -> Result<Enq
     }
     job.seq = tx.db.0.last_insert_rowid();
     tx.db.exec("enqueue.body", params![job.seq, body, new.args.get()])?;
-    if let Some(unique) = &new.unique {
-        unique::take(tx, job.turn, new.kind.as_str(), unique, job.id)?;
-    }
-    tx.born(&job);
-    if job.state == WAITING {
-        if let Some(leader) = follow::leader(new) {
-            follow::begin(tx, &job, leader)?;
-        }
-        deliver::look(tx, &mut job)?;
-    }
-    Ok(Enqueued { id: job.id, state: job.state(), duplicate: false })
+    Ok(())
 }
 
 impl Lanes {

@@ -33,6 +33,11 @@ pub(super) fn is_over(db: Db<'_>, leader: JobId) -> Result<bool> {
     Ok(there(db, leader)?.is_none())
 }
 
+/// Whether anybody waits for the end of this job.
+pub(super) fn waited_for(db: Db<'_>, seq: i64) -> Result<bool> {
+    Ok(crowd(db, seq)?.1 > 0)
+}
+
 /// `job`, just written, waits for the end of `leader` from now on, if that has not ended.
 pub(super) fn begin(tx: &Tx<'_>, job: &Row, leader: JobId) -> Result<()> {
     let Some(seq) = there(tx.db, leader)? else { return Ok(()) };

@@ -165,6 +165,7 @@ fn grant(
         tx.durable |= !job.repeatable;
         tx.touched.job(job.id);
         taken(&mut job, tx.now, token);
+        tx.tell_state(&job);
         let woken = job.woken.map(row::woken);
         let mut job = job.job(tx.db, &names, body, args)?;
         job.worker = Some(request.worker.clone());

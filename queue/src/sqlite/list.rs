@@ -3,12 +3,14 @@
 use super::{
     codec,
     db::Db,
-    row::{self, NEVER, Row},
+    row::{self, NEVER, REPLAYED, Row},
+    sieve::Sieve,
+    tx::{CANCELLED, COMPLETED, DEAD},
 };
 use crate::{BrokerError, Filter, Home, Job, JobId, Page, Scope, State};
 use longshore_base::Name;
 use rusqlite::params;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 type Result<T> = std::result::Result<T, BrokerError>;
 
@@ -76,25 +78,36 @@ enum Walk {
 }
 
 impl Walk {
-    const fn of(state: Option<State>) -> Self {
-        match state {
+    /// None: nothing can match.
+    const fn of(filter: &Filter) -> Option<Self> {
+        Some(match filter.state {
+            None | Some(State::Dead) if filter.replayed => Self::Ended(REPLAYED),
+            Some(_) if filter.replayed => return None,
             None => Self::All,
             Some(State::Ready) => Self::Ready,
             Some(State::Running) => Self::Running,
             Some(State::Scheduled | State::Retrying | State::Waiting) => Self::Sleeping,
-            Some(State::Completed) => Self::Ended(5),
-            Some(State::Cancelled) => Self::Ended(6),
-            Some(State::Dead) => Self::Ended(7),
-        }
+            Some(State::Completed) => Self::Ended(COMPLETED),
+            Some(State::Cancelled) => Self::Ended(CANCELLED),
+            Some(State::Dead) => Self::Ended(DEAD),
+        })
     }
-    const fn start(self) -> [i64; 4] {
+    /// Ended jobs are walked from the filter's end on.
+    const fn start(self, filter: &Filter) -> [i64; 4] {
         match self {
             Self::All => [i64::MAX, 0, 0, 0],
             Self::Ready => [0, -1, -1, -1],
             Self::Running => [-1, 0, 0, 0],
             Self::Sleeping => [i64::MIN, -1, 0, 0],
-            Self::Ended(_) => [i64::MAX, i64::MAX, 0, 0],
+            Self::Ended(_) => match filter.to {
+                Some(to) => [to, i64::MIN, 0, 0],
+                None => [i64::MAX, i64::MAX, 0, 0],
+            },
         }
+    }
+    /// Behind `job` nothing of this queue matches.
+    fn is_through(self, filter: &Filter, job: &Row) -> bool {
+        matches!(self, Self::Ended(_)) && filter.from.is_some_and(|from| job.ended_at.is_some_and(|at| at < from))
     }
 }
 
@@ -102,30 +115,34 @@ impl Walk {
 /// state newest enqueue first.
 pub(super) fn list(db: Db<'_>, scope: &Scope, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page> {
     let limit = limit.clamp(1, PAGE_MAX);
-    let walk = Walk::of(filter.state);
-    let mut tenants = Tenants { db, names: BTreeMap::new() };
     let mut page = Page::default();
     let mut place = cursor.map(Place::parse).transpose()?;
-    let queues = match (walk, &filter.queue) {
+    let named = filter.queue.as_ref().map(|name| db.all("read.queue", [name.as_str()], |row| row.get::<_, u16>(0))).transpose()?;
+    let Some(walk) = Walk::of(filter).filter(|_| named.as_ref().is_none_or(|queues| !queues.is_empty())) else { return Ok(page) };
+    let mut sieve = Sieve::new(db, scope, filter, named.as_ref().and_then(|queues| queues.first().copied()));
+    let queues = match (walk, named) {
         (Walk::All, _) => vec![0],
-        (_, Some(name)) => db.all("read.queue", [name.as_str()], |row| row.get::<_, u16>(0))?,
+        (_, Some(queues)) => queues,
         (_, None) => db.all("read.queues", [], |row| row.get::<_, u16>(0))?,
     };
-    for queue in queues {
+    'queues: for queue in queues {
         if place.is_some_and(|place| queue < place.queue) {
             continue;
         }
-        let mut at = place.take().filter(|place| place.queue == queue).map_or_else(|| walk.start(), |place| place.at);
+        let mut at = place.take().filter(|place| place.queue == queue).map_or_else(|| walk.start(filter), |place| place.at);
         loop {
             let (rows, end) = step(db, walk, queue, scope, filter, at)?;
             for (job, next) in rows {
+                if walk.is_through(filter, &job) {
+                    continue 'queues;
+                }
                 if page.items.len() == limit || page.scanned >= SCAN_MAX as u64 {
                     page.cursor = Some(Place { queue, at }.text());
                     return Ok(page);
                 }
                 at = next;
                 page.scanned += 1;
-                if tenants.sees(scope, filter, &job)? && filter.state.is_none_or(|state| state == job.state()) {
+                if sieve.passes(&job)? {
                     let job = job.load(db)?;
                     if filter.matches(&job) {
                         page.items.push(job);
@@ -205,20 +222,4 @@ fn own_turn(db: Db<'_>, queue: u16, scope: &Scope, filter: &Filter) -> Result<Op
     // -1: a tenant that has nothing here.
     let turn = |tenant: &Name| db.one("read.turns", params![queue, tenant.as_str()], |row| row.get(0)).map(|turn| turn.unwrap_or(-1));
     tenant.map(turn).transpose()
-}
-
-/// Tenants by number, so that other people's jobs are passed over without their bodies.
-struct Tenants<'c> {
-    db: Db<'c>,
-    names: BTreeMap<i64, Name>,
-}
-
-impl Tenants<'_> {
-    fn sees(&mut self, scope: &Scope, filter: &Filter, job: &Row) -> Result<bool> {
-        if !self.names.contains_key(&job.turn) {
-            let name: String = self.db.must("job.tenant", [job.turn], |row| row.get(0))?;
-            self.names.insert(job.turn, codec::name(&name)?);
-        }
-        Ok(self.names.get(&job.turn).is_some_and(|tenant| scope.sees(tenant) && filter.tenant.as_ref().is_none_or(|t| t == tenant)))
-    }
 }

@@ -8,6 +8,7 @@ mod ack;
 mod admit;
 mod around;
 mod broker;
+mod bury;
 mod calendar;
 mod cancel;
 mod checkpoint;
@@ -20,9 +21,12 @@ mod enqueue;
 mod error;
 mod explain;
 mod extend;
+mod feed;
 mod fire;
 mod follow;
 mod gate;
+mod group;
+mod history;
 mod hold;
 mod lanes;
 mod lease;
@@ -32,6 +36,7 @@ mod open;
 mod pick;
 mod purge;
 mod readers;
+mod relocate;
 mod replay;
 mod resource;
 mod row;
@@ -39,6 +44,7 @@ mod rule;
 mod schedule;
 mod scope;
 mod settle;
+mod sieve;
 mod signals;
 mod sql;
 mod stats;
@@ -47,11 +53,13 @@ mod tally;
 mod tests;
 mod tick;
 mod tx;
+mod undo;
 mod unique;
 mod workers;
 mod writer;
 
 use self::{
+    feed::Feeds,
     readers::Readers,
     signals::Signals,
     tx::Tx,
@@ -100,6 +108,7 @@ pub struct SqliteBroker {
     orders: Mutex<Option<mpsc::Sender<Order>>>,
     readers: Arc<Readers>,
     signals: Arc<Signals>,
+    feeds: Arc<Feeds>,
     /// Every queue: nobody but our writer adds one.
     homes: Arc<RwLock<HashMap<Name, Home>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -115,13 +124,23 @@ impl SqliteBroker {
     pub fn open(options: SqliteOptions) -> Result<Arc<Self>> {
         let SqliteOptions { path, clock, random, readers } = options;
         let owner = open::own(&path)?;
-        let connection = open::writer(&path, clock.now())?;
+        let opened_at = clock.now();
+        let (connection, starts) = open::writer(&path, opened_at)?;
         let folder = open::connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let homes = Arc::new(RwLock::new(list::homes(db::Db(&connection))?));
         let (orders, taken) = mpsc::channel(writer::WAITING_MAX);
         let (poke, pokes) = std::sync::mpsc::sync_channel(1);
-        let signals = Arc::new(Signals::default());
-        let writer = Writer { connection, clock: Arc::clone(&clock), random, signals: Arc::clone(&signals), poke, full: true, changes: 0 };
+        let (signals, feeds) = (Arc::new(Signals::default()), Arc::new(Feeds::new(starts, opened_at)));
+        let writer = Writer {
+            connection,
+            clock: Arc::clone(&clock),
+            random,
+            signals: Arc::clone(&signals),
+            feeds: Arc::clone(&feeds),
+            poke,
+            full: true,
+            changes: 0,
+        };
         let weak = orders.downgrade();
         let threads = vec![
             spawn("queue-writer", move || writer.run(taken))?,
@@ -133,6 +152,7 @@ impl SqliteBroker {
             clock,
             orders: Mutex::new(Some(orders)),
             signals,
+            feeds,
             homes,
             threads: Mutex::new(threads),
             _owner: owner,

@@ -1,7 +1,7 @@
 //! What a running attempt keeps under its token: cursor and steps, progress and log lines.
 
 use super::{db::Db, row, tx::Tx};
-use crate::{BrokerError, JobId, LOGS_MAX, LogLine, Note, PAYLOAD_MAX, Saves, Scope, Token};
+use crate::{BrokerError, Change, JobId, LOGS_MAX, LogLine, Note, PAYLOAD_MAX, Saves, Scope, Token};
 use longshore_base::{Code, Millis};
 use rusqlite::params;
 
@@ -37,7 +37,7 @@ pub(super) fn saved(db: Db<'_>, id: JobId) -> Result<Saves> {
 }
 
 /// Keeps progress and log lines; the oldest lines go when there are too many bytes of them.
-pub(super) fn note(tx: &mut Tx<'_>, id: JobId, token: Token, note: &Note) -> Result<Result<()>> {
+pub(super) fn note(tx: &mut Tx<'_>, id: JobId, token: Token, note: Note) -> Result<Result<()>> {
     let job = match tx.fenced(id, token)? {
         Ok(job) => job,
         Err(lost) => return Ok(Err(lost)),
@@ -56,6 +56,10 @@ pub(super) fn note(tx: &mut Tx<'_>, id: JobId, token: Token, note: &Note) -> Res
         log(tx, job.seq, &note.logs)?;
     }
     tx.touched.job(id);
+    let Note { progress, logs, output, .. } = note;
+    if progress.is_some() || !logs.is_empty() || output.is_some() {
+        tx.tell(&job, Change::Told { progress, logs, output });
+    }
     Ok(Ok(()))
 }
 

@@ -49,11 +49,11 @@ pub(super) fn own(path: &Path) -> Result<Owner> {
     Ok(Owner { _lock: lock })
 }
 
-/// The writer's connection, on a checked and migrated file.
-pub(super) fn writer(path: &Path, now: Millis) -> Result<Connection> {
+/// The writer's connection, on a checked and migrated file, and how often that was opened.
+pub(super) fn writer(path: &Path, now: Millis) -> Result<(Connection, u64)> {
     let opened = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE).and_then(|connection| {
-        prepare(&connection, now)?;
-        Ok(connection)
+        let starts = prepare(&connection, now)?;
+        Ok((connection, starts))
     });
     opened.map_err(|fault| match fault {
         BrokerError::Refused(why) if !why.contains(&*path.to_string_lossy()) => BrokerError::Refused(format!("{}: {why}", path.display())),
@@ -83,7 +83,7 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     Ok(connection)
 }
 
-fn prepare(connection: &Connection, now: Millis) -> Result<()> {
+fn prepare(connection: &Connection, now: Millis) -> Result<u64> {
     let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(BrokerError::Refused(format!("the file cannot keep a write-ahead log (journal mode {mode}); use a local disk")));
@@ -93,8 +93,9 @@ fn prepare(connection: &Connection, now: Millis) -> Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     connection.execute(sql::sql("around.orphans"), [now])?;
     connection.execute(sql::sql("around.fresh_start"), [now])?;
+    let starts = connection.query_row(sql::sql("around.start"), [], |row| row.get(0))?;
     connection.execute_batch("COMMIT")?;
-    Ok(())
+    Ok(starts)
 }
 
 /// Brings an older file forward, each version in a transaction of its own; a newer file is refused.

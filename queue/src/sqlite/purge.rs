@@ -3,7 +3,7 @@
 use super::{
     cancel::seen,
     db::Db,
-    end, row,
+    group, row,
     row::Row,
     tx::{CANCELLED, COMPLETED, Tx},
 };
@@ -39,7 +39,7 @@ fn one(tx: &mut Tx<'_>, scope: &Scope, id: JobId) -> Result<bool> {
     if job.is_live() || pinned(tx, &job)? {
         return Ok(false);
     }
-    end::unletter(tx, &mut job)?;
+    group::leave(tx, &mut job)?;
     tx.db.exec("purge.job", [job.seq])?;
     for table in HANGING {
         tx.db.exec(table, [job.seq])?;

@@ -1,8 +1,8 @@
-//! Dead → Dead, out of the dead index, the counts and the groups; and a new job that names it.
+//! Dead → Dead, out of the dead index, the counts and the groups; and a new job that names it. `undo.rs` is the way back.
 
 use super::{
     cancel::{conflict, seen},
-    deliver, end, enqueue,
+    deliver, enqueue, group,
     row::{self, REPLAYED},
     tx::{DEAD, Tx},
     unique,
@@ -64,7 +64,7 @@ fn one(tx: &mut Tx<'_>, scope: &Scope, replay: Replay) -> Result<Result<JobId>> 
     enqueue::insert_one(tx, new)?;
     body.replays.push(*replay.new_id.as_bytes());
     tx.db.exec("job.set_body", params![old.seq, body.pack()?])?;
-    end::unletter(tx, &mut old)?;
+    group::leave(tx, &mut old)?;
     old.note(tx.db, tx.now, EventKind::Replayed, None, None)?;
     tx.shift(&mut old, REPLAYED);
     old.put(tx.db)?;

@@ -3,8 +3,9 @@
 use super::{
     codec::{self, Body},
     db::Db,
+    history,
 };
-use crate::{BrokerError, Counters, ErrorInfo, Event, EventKind, Job, JobId, Parent, Priority, Reason, State, Woken};
+use crate::{BrokerError, Counters, Job, JobId, Parent, Priority, Reason, State, Woken};
 use longshore_base::{Millis, Name};
 use rusqlite::params;
 
@@ -14,9 +15,6 @@ type Result<T> = std::result::Result<T, BrokerError>;
 pub(super) const REPLAYED: u8 = 8;
 /// The due time of a wait without a timeout: after everything else.
 pub(super) const NEVER: Millis = Millis::MAX;
-/// History lines that are kept; the first [`EVENTS_HEAD`] and the newest stay.
-const EVENTS_MAX: u32 = 100;
-const EVENTS_HEAD: u32 = 20;
 
 /// How many columns `job.columns` has.
 pub(super) const COLUMNS: usize = 47;
@@ -194,21 +192,9 @@ impl Row {
         self.state < 5
     }
 
-    /// Adds a line to the history; the middle of a long one goes.
-    pub(super) fn note(&mut self, db: Db<'_>, at: Millis, what: EventKind, worker: Option<&str>, error: Option<&ErrorInfo>) -> Result<()> {
-        let error = error.map(codec::pack).transpose()?;
-        let started = worker.and(self.started_at);
-        db.exec("job.add_event", params![self.seq, self.events, at, event_code(what), self.counters.runs, worker, started, error])?;
-        if self.events >= EVENTS_MAX {
-            db.exec("job.trim_event", params![self.seq, self.events - EVENTS_MAX + EVENTS_HEAD])?;
-        }
-        self.events += 1;
-        Ok(())
-    }
-
     /// The whole job. `body` is its other half.
     pub(super) fn job(self, db: Db<'_>, names: &Names, body: Body, args: String) -> Result<Job> {
-        let history = if self.events == 0 { Vec::new() } else { history(db, self.seq)? };
+        let history = if self.events == 0 { Vec::new() } else { history::history(db, self.seq)? };
         let progress =
             if self.counters.runs == 0 { None } else { db.one("job.progress", [self.seq], |row| row.get::<_, Option<String>>(0))? };
         let worker = self.worker.map(|worker| db.one("job.worker", [worker], |row| row.get(0))).transpose()?.flatten();
@@ -240,9 +226,9 @@ impl Row {
             tags: body.tags,
             parent: self.parent.zip(body.parent_key).map(|(id, key)| Parent { id, key }),
             replay_of: body.replay_of.map(JobId::from_bytes),
-            moved_from: None,
-            moved_to: None,
-            replayed: false,
+            moved_from: body.moved_from.map(JobId::from_bytes),
+            moved_to: body.moved_to.map(JobId::from_bytes),
+            replayed: self.state == REPLAYED,
             tick: body.tick.map(|(schedule, at)| crate::Tick { schedule, at }),
             replays: body.replays.into_iter().map(JobId::from_bytes).collect(),
             output: self.output.map(codec::json).transpose()?,
@@ -287,17 +273,6 @@ pub(super) fn resources(text: &str) -> Result<Vec<Name>> {
     text.split(',').filter(|name| !name.is_empty()).map(codec::name).collect()
 }
 
-fn history(db: Db<'_>, seq: i64) -> Result<Vec<Event>> {
-    type Line = (Millis, u8, u32, Option<String>, Option<Millis>, Option<Vec<u8>>);
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?));
-    let lines: Vec<Line> = db.all("job.events", [seq], read)?;
-    let event = |(at, what, run, worker, started_at, error): Line| {
-        let what = EVENTS.get(usize::from(what)).copied().ok_or_else(|| BrokerError::Corrupt(format!("event {what}")))?;
-        Ok(Event { at, what, run, worker, started_at, error: error.as_deref().map(codec::unpack).transpose()?, before: None })
-    };
-    lines.into_iter().map(event).collect()
-}
-
 /// The state that a column's number stands for.
 pub(super) fn state(code: u8) -> State {
     State::ALL.get(usize::from(code)).copied().unwrap_or(State::Dead)
@@ -308,27 +283,8 @@ pub(super) fn code(state: State) -> u8 {
     State::ALL.iter().position(|s| *s == state).and_then(|at| u8::try_from(at).ok()).unwrap_or_default()
 }
 
-const EVENTS: [EventKind; 13] = [
-    EventKind::Completed,
-    EventKind::Retried,
-    EventKind::Died,
-    EventKind::Snoozed,
-    EventKind::Gated,
-    EventKind::Released,
-    EventKind::Crashed,
-    EventKind::Waited,
-    EventKind::Woken,
-    EventKind::Cancelled,
-    EventKind::Expired,
-    EventKind::RetriedNow,
-    EventKind::Replayed,
-];
-
-fn event_code(what: EventKind) -> u8 {
-    EVENTS.iter().position(|kind| *kind == what).and_then(|at| u8::try_from(at).ok()).unwrap_or_default()
-}
-
-const REASONS: [Reason; 12] = [
+/// In the order of their numbers in the column; a new one comes last.
+const REASONS: [Reason; 14] = [
     Reason::Cancelled,
     Reason::Expired,
     Reason::Exhausted,
@@ -341,6 +297,8 @@ const REASONS: [Reason; 12] = [
     Reason::ChildFailed,
     Reason::WaitTimedOut,
     Reason::OutputTooLarge,
+    Reason::Moved,
+    Reason::Undone,
 ];
 
 /// The number of a reason in its column.

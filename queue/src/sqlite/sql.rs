@@ -7,12 +7,13 @@ macro_rules! files {
 }
 
 const FILES: &[(&str, &str)] = files![
-    "job", "tally", "scope", "park", "rule", "enqueue", "unique", "lease", "extend", "ack", "tick", "deliver", "note", "purge", "workers",
-    "read", "why", "around", "follow", "schedule", "fire"
+    "job", "tally", "scope", "park", "rule", "enqueue", "unique", "lease", "extend", "group", "tick", "deliver", "note", "purge",
+    "workers", "read", "why", "around", "follow", "schedule", "fire"
 ];
 
 /// The schema, oldest version first. `PRAGMA user_version` counts how many of them a file has.
-pub(super) const SCHEMA: &[&str] = &[include_str!("sql/schema/001_jobs.sql"), include_str!("sql/schema/002_schedules.sql")];
+pub(super) const SCHEMA: &[&str] =
+    &[include_str!("sql/schema/001_jobs.sql"), include_str!("sql/schema/002_schedules.sql"), include_str!("sql/schema/003_letters.sql")];
 
 /// Pieces that other statements include.
 pub(super) const SHARED: &[&str] = &["job.columns", "scope.columns", "schedule.columns"];

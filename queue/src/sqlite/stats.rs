@@ -3,6 +3,7 @@
 use super::{
     codec,
     db::Db,
+    group,
     scope::{self, Place},
     tally::WINDOW_MS,
 };
@@ -73,20 +74,21 @@ pub(super) fn rate(now: Millis, window: i64, current: u64, before: u64) -> f64 {
 
 /// Dead jobs with like errors, the newest first.
 pub(super) fn groups(db: Db<'_>, scope: &Scope, queue: Option<&Name>) -> Result<Vec<Group>> {
-    type Line = (String, String, String, String, Vec<u8>, u64, Millis, Millis);
+    type Line = (String, String, String, String, Vec<u8>, u64, Millis, Millis, Option<Vec<u8>>);
     let read = |row: &rusqlite::Row<'_>| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?))
     };
     let tenant = match scope {
         Scope::All => None,
         Scope::Tenant(own) => Some(own.as_str()),
     };
     let lines: Vec<Line> = db.all("read.groups", params![queue.map(Name::as_str), tenant], read)?;
-    let group = |(fingerprint, tenant, kind, queue, sample, count, first_at, last_at): Line| {
+    let read = |(fingerprint, tenant, kind, queue, sample, count, first_at, last_at, hours): Line| {
         let (tenant, kind, queue) = (codec::name(&tenant)?, codec::name(&kind)?, codec::name(&queue)?);
-        Ok(Group { fingerprint, tenant, kind, queue, sample: codec::unpack(&sample)?, count, first_at, last_at, hours: Vec::new() })
+        let (sample, hours) = (codec::unpack(&sample)?, group::hours(hours.as_deref())?);
+        Ok(Group { fingerprint, tenant, kind, queue, sample, count, first_at, last_at, hours })
     };
-    lines.into_iter().map(group).collect()
+    lines.into_iter().map(read).collect()
 }
 
 /// Looks at the library, the file and its log.

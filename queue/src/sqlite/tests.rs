@@ -1,6 +1,7 @@
 //! What the conformance suite cannot see: the file, its owner, its full disk, the groups of calls, the plans of the statements.
 
 mod lanes;
+mod letters;
 mod schedules;
 
 use super::{SqliteBroker, SqliteOptions, sql};
@@ -300,7 +301,7 @@ fn statements_on_the_way_use_their_indexes() {
         "unique.",
         "lease.",
         "extend.",
-        "ack.",
+        "group.",
         "job.",
         "tally.",
         "deliver.",

@@ -2,12 +2,13 @@
 
 use super::{
     db::Db,
+    feed::Step,
     row::{self, NEVER, REPLAYED, Row},
     scope::Place,
     signals::Touched,
     tally::{LaneTally, QueueTally, TurnTally},
 };
-use crate::{BrokerError, Delivery, JobId};
+use crate::{BrokerError, Change, Delivery, JobId};
 use longshore_base::{Millis, Random};
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, VecDeque};
@@ -35,6 +36,8 @@ pub(super) struct Tx<'c> {
     pub(super) durable: bool,
     /// Whom to wake after the commit.
     pub(super) touched: Touched,
+    /// What is told after it to those who listen. None: nobody does.
+    pub(super) step: Option<Step>,
     /// Told after each job, in the same transaction: parent and child live in one file.
     pub(super) outbox: VecDeque<Delivery>,
     /// Children of a cancelled job.
@@ -48,13 +51,14 @@ pub(super) struct Tx<'c> {
 }
 
 impl<'c> Tx<'c> {
-    pub(super) fn new(connection: &'c Connection, now: Millis, random: &'c dyn Random, watched: bool) -> Self {
+    pub(super) fn new(connection: &'c Connection, now: Millis, random: &'c dyn Random, watched: bool, step: Option<Step>) -> Self {
         Self {
             db: Db(connection),
             now,
             random,
             durable: false,
             touched: Touched::new(watched),
+            step,
             outbox: VecDeque::new(),
             cancels: VecDeque::new(),
             lanes: BTreeMap::new(),
@@ -65,11 +69,14 @@ impl<'c> Tx<'c> {
         }
     }
 
-    /// Counts a new job of `row.state`.
+    /// Counts a new job of `row.state`. One that waits is told by [`super::deliver::begin`].
     pub(super) fn born(&mut self, job: &Row) {
         self.lanes.entry(job.lane).or_default().jobs += 1;
         self.count(job.turn, job.lane, job.queue, job.state, 1);
         self.announce(job);
+        if job.state != WAITING {
+            self.tell_state(job);
+        }
     }
 
     /// Counts a removed job.
@@ -79,8 +86,9 @@ impl<'c> Tx<'c> {
         self.touched.job(job.id);
     }
 
-    /// Moves a job to `to`, with what every such move brings; the caller writes the row.
+    /// Moves a job to `to`, with what every such move brings; the caller writes the row. One that waits is told by [`super::deliver::begin`].
     pub(super) fn shift(&mut self, job: &mut Row, to: u8) {
+        let from = job.state;
         self.count(job.turn, job.lane, job.queue, job.state, -1);
         if job.state == RUNNING && to != RUNNING {
             (job.prev_token, job.prev_state) = (job.token, None);
@@ -105,6 +113,23 @@ impl<'c> Tx<'c> {
             job.due_at = None;
         }
         self.announce(job);
+        if from != to && !matches!(to, WAITING | REPLAYED) {
+            self.tell_state(job);
+        }
+    }
+
+    /// Tells those who listen where a job stands now.
+    pub(super) fn tell_state(&mut self, job: &Row) {
+        if let Some(step) = &mut self.step {
+            step.state(job.queue, job.id, job.state, job.counters.runs);
+        }
+    }
+
+    /// Tells those who listen something about a job.
+    pub(super) fn tell(&mut self, job: &Row, what: Change) {
+        if let Some(step) = &mut self.step {
+            step.tell(job.queue, job.id, what);
+        }
     }
 
     /// A job that stays Ready changed its place in its lane.

@@ -6,6 +6,7 @@
 use super::{
     db::Db,
     error,
+    feed::{Feeds, Step},
     signals::{Signals, Touched},
     tx::Tx,
 };
@@ -94,12 +95,23 @@ where
     }
 }
 
+/// What the calls of a group leave to be done after its commit.
+#[derive(Default)]
+struct Told {
+    touched: Touched,
+    /// One for each call, while somebody listens.
+    steps: Vec<Step>,
+    /// One of them must survive a power cut.
+    sync: bool,
+}
+
 /// The thread's own things.
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) signals: Arc<Signals>,
+    pub(super) feeds: Arc<Feeds>,
     /// Tells the checkpointer that there is something to fold.
     pub(super) poke: std::sync::mpsc::SyncSender<()>,
     /// Whether the connection stands at `synchronous=FULL`.
@@ -127,9 +139,9 @@ impl Writer {
     fn group(&mut self, waiting: &mut VecDeque<Order>) {
         let durable = waiting.iter().any(|order| matches!(order, Order::Call(call) if call.durable));
         let alone = waiting.len() == 1;
-        let (mut done, mut touched) = (Vec::with_capacity(waiting.len()), Touched::default());
+        let (mut done, mut told) = (Vec::with_capacity(waiting.len()), Told::default());
         let start = self.connection.total_changes();
-        let (mut began, mut sync, mut fold) = (Ok(()), false, false);
+        let (mut began, mut fold) = (Ok(()), false);
         while let Some(order) = waiting.pop_front() {
             let Order::Call(mut call) = order else {
                 fold = true;
@@ -138,16 +150,21 @@ impl Writer {
             if done.is_empty() {
                 began = self.begin(durable);
             }
-            let outcome = began.clone().and_then(|()| self.call(&mut call, alone, &mut touched, &mut sync));
+            let outcome = began.clone().and_then(|()| self.call(&mut call, alone, &mut told));
             done.push((call, outcome));
             if self.connection.is_autocommit() || self.connection.total_changes() - start > CHANGES_MAX {
                 break;
             }
         }
         let outcome = if done.is_empty() { Ok(()) } else { began.and_then(|()| self.commit()) };
-        let outcome = outcome.and_then(|()| if sync && !durable { self.sync() } else { Ok(()) });
+        match &outcome {
+            Ok(()) if !told.steps.is_empty() => self.feeds.add(told.steps),
+            Err(BrokerError::OutcomeUnknown(_)) => self.feeds.lose(),
+            _ => {}
+        }
+        let outcome = outcome.and_then(|()| if told.sync && !durable { self.sync() } else { Ok(()) });
         if outcome.is_ok() {
-            self.signals.ring(&touched);
+            self.signals.ring(&told.touched);
         }
         // On a full disk, a log that starts again from its beginning may be room enough for the acks.
         let full = |outcome: &Result<()>| matches!(outcome, Err(BrokerError::Full { .. }));
@@ -165,17 +182,19 @@ impl Writer {
     }
 
     /// One call in its savepoint; a failed one leaves no trace and harms no neighbour. Alone, the transaction is savepoint enough.
-    fn call(&self, call: &mut Call, alone: bool, touched: &mut Touched, sync: &mut bool) -> Result<()> {
+    fn call(&self, call: &mut Call, alone: bool, told: &mut Told) -> Result<()> {
         if !alone {
             self.execute("SAVEPOINT call")?;
         }
-        let mut tx = Tx::new(&self.connection, self.clock.now(), &*self.random, self.signals.watched());
+        let now = self.clock.now();
+        let mut tx = Tx::new(&self.connection, now, &*self.random, self.signals.watched(), self.feeds.step(now));
         let ran = catch_unwind(AssertUnwindSafe(|| call.work.run(&mut tx)));
         let ran =
             ran.unwrap_or_else(|_| Err(BrokerError::Refused("a fault in the broker: the call panicked; nothing of it is kept".to_owned())));
         if ran.is_ok() {
-            touched.absorb(tx.touched);
-            *sync |= tx.durable;
+            told.touched.absorb(tx.touched);
+            told.steps.extend(tx.step);
+            told.sync |= tx.durable;
         } else if self.connection.is_autocommit() {
             // SQLite gave the whole transaction up (disk full, I/O error); commit() will say so to the neighbours.
             return ran;

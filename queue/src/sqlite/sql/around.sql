@@ -30,3 +30,7 @@ UPDATE jobs SET lease_until = ?1 WHERE worker IS NOT NULL AND lease_until > ?1
 
 -- name: fresh_start
 UPDATE queues SET last_seen = ?1, hold_until = 0
+
+-- Counts this start.
+-- name: start
+UPDATE meta SET value = value + 1 WHERE name = 'starts' RETURNING value

@@ -32,3 +32,7 @@ SELECT once, name, payload, at FROM signals WHERE seq = ?1 ORDER BY n
 
 -- name: signalled
 SELECT 1 FROM signals WHERE seq = ?1 AND name = ?2 LIMIT 1
+
+-- Has this job a child or a signal?
+-- name: any
+SELECT 1 WHERE EXISTS (SELECT 1 FROM children WHERE seq = ?1) OR EXISTS (SELECT 1 FROM signals WHERE seq = ?1)

@@ -44,10 +44,10 @@ SELECT progress FROM notes WHERE seq = ?1
 SELECT name FROM leasers WHERE worker = ?1
 
 -- name: events
-SELECT at, what, run, worker, started_at, error FROM events WHERE seq = ?1 ORDER BY n
+SELECT at, what, run, worker, started_at, error, before FROM events WHERE seq = ?1 ORDER BY n
 
 -- name: add_event
-INSERT INTO events (seq, n, at, what, run, worker, started_at, error) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+INSERT INTO events (seq, n, at, what, run, worker, started_at, error, before) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 
 -- The history is bounded: what lies in the middle goes first.
 -- name: trim_event

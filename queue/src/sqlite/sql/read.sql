@@ -58,7 +58,7 @@ SELECT slots, scaled_at, auto, mean_ms, ended_window, ended_now, ended_before FR
 SELECT lease_lost FROM refusals WHERE queue = ?1
 
 -- name: groups
-SELECT g.fingerprint, t.tenant, g.kind, q.name, g.sample, g.count, g.first_at, g.last_at
+SELECT g.fingerprint, t.tenant, g.kind, q.name, g.sample, g.count, g.first_at, g.last_at, g.hours
 FROM groups g, turns t, queues q
 WHERE t.turn = g.turn AND q.queue = t.queue AND (?1 IS NULL OR q.name = ?1) AND (?2 IS NULL OR t.tenant = ?2)
 ORDER BY g.last_at DESC, g.fingerprint LIMIT 1000

@@ -90,19 +90,19 @@ impl House {
         let wait = Some(Wait { on, timeout: None, on_timeout: ignore, on_child_failed: ignore });
         NewJob { wait, ..NewJob::new(id, self.queue.clone(), named("k"), named("t"), nothing()) }
     }
-    async fn count(&self, broker: &SqliteBroker, query: &'static str) -> i64 {
+    pub(super) async fn count(&self, broker: &SqliteBroker, query: &'static str) -> i64 {
         let look = broker.write(false, move |tx| Ok(tx.db.0.query_row(query, [], |row| row.get(0))?));
         look.await.expect("a number")
     }
     /// The counts of the tenant say what its jobs say.
-    async fn assert_counted(&self, broker: &SqliteBroker) {
+    pub(super) async fn assert_counted(&self, broker: &SqliteBroker) {
         const WRONG: &str = "SELECT count(*) FROM turns t WHERE (t.ready, t.waiting, t.dead, t.completed, t.cancelled) IS NOT
             (SELECT count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 4), count(*) FILTER (WHERE state = 7),
                 count(*) FILTER (WHERE state = 5), count(*) FILTER (WHERE state = 6) FROM jobs j WHERE j.turn = t.turn)";
         assert_eq!(self.count(broker, WRONG).await, 0, "a count is wrong");
     }
     /// Every row of every table.
-    fn rows(&self) -> Vec<String> {
+    pub(super) fn rows(&self) -> Vec<String> {
         let file = Connection::open(self.file()).expect("the file opens for a look");
         let mut rows = Vec::new();
         let tables = lines(&file, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'meta' ORDER BY name");
@@ -129,7 +129,7 @@ fn lines(file: &Connection, query: &str) -> Vec<String> {
 }
 
 /// Lays down what version 1 had written: its schema, one job in each state, its `user_version`.
-fn lay_down_version_1(house: &House) {
+pub(super) fn lay_down_version_1(house: &House) {
     std::fs::create_dir_all(house.file().parent().expect("a folder")).expect("made");
     let file = Connection::open(house.file()).expect("a new file");
     file.execute_batch(sql::SCHEMA[0]).expect("the schema of version 1");
@@ -142,7 +142,7 @@ async fn a_file_of_version_1_opens_and_keeps_its_jobs() {
     let house = House::new();
     lay_down_version_1(&house);
     let broker = house.open();
-    assert_eq!(house.count(&broker, "PRAGMA user_version").await, 2);
+    assert_eq!(house.count(&broker, "PRAGMA user_version").await, 3);
     let page = broker.list(&Scope::All, &crate::Filter::default(), 100, None).await.expect("a page");
     assert_eq!(page.items.len(), 8);
     for job in &page.items {
