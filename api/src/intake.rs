@@ -140,6 +140,7 @@ impl EnqueueBody {
             tags: self.tags,
             parent: None,
             tick: None,
+            internal: false,
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::{
 };
 use axum::{Json, extract::State, http::StatusCode};
 use longshore_base::{Code, Name};
+use longshore_queue::OPERATIONS;
 use longshore_store::{ApiKey, Role};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -38,6 +39,9 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<NewKeyView>), Problem> {
     let role = match (body.role, body.tenant) {
         (RoleWord::Operator, None) => Role::Operator,
+        (RoleWord::Tenant, Some(tenant)) if tenant.as_str() == OPERATIONS => {
+            return Err(Problem::fault("/tenant", format!("the tenant `{OPERATIONS}` is the operations' own"), "another tenant"));
+        }
         (RoleWord::Tenant, Some(tenant)) => Role::Tenant(tenant),
         (RoleWord::Operator, Some(_)) => return Err(Problem::fault("/tenant", "an operator's key has no tenant", "nothing")),
         (RoleWord::Tenant, None) => return Err(Problem::fault("/tenant", "the field is missing", "the name of a tenant")),

@@ -171,6 +171,7 @@ impl KindBody {
             keep: self.keep,
             owner: self.owner,
             refused: None,
+            internal: false,
         })
     }
 }

@@ -123,6 +123,7 @@ fn record<K: Kind>() -> KindRecord {
         keep: K::KEEP,
         owner: K::OWNER.map(str::to_owned),
         refused: None,
+        internal: K::INTERNAL,
     }
 }
 

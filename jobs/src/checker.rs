@@ -104,7 +104,10 @@ impl Checker {
             return Err(RequestError::Faults { code: Code::RequestInvalid, faults: vec![fault] });
         };
         let known = self.kind(name).await?;
-        let mut faults = Vec::new();
+        let mut faults = fields::reserved(&known.record, request);
+        if !faults.is_empty() {
+            return Err(RequestError::Faults { code: Code::RequestInvalid, faults });
+        }
         let args = self.args(&known, &request.args, &mut faults)?;
         let code = if faults.is_empty() { Code::RequestInvalid } else { Code::ArgsInvalid };
         let job = fields::fill(&known.record, request, args, self.clock.now(), &mut faults);

@@ -4,9 +4,11 @@
 //! Every write carries the lease's token. When one is refused because the lease was lost, the attempt's cancellation
 //! fires and the call answers [`Failure::Cancelled`], so that a handler that uses `?` stops by itself.
 
+mod bulk;
 mod checkpoint;
 mod family;
 mod notes;
+mod operations;
 mod resource;
 mod schedules;
 

@@ -41,6 +41,8 @@ pub trait Kind: Send + Sync + 'static {
     const KEEP: Option<Keep> = None;
     /// Who answers for it.
     const OWNER: Option<&'static str> = None;
+    /// True: its jobs are made by calls of the API that are there for them, and nobody enqueues one by hand, on a schedule or from a handler.
+    const INTERNAL: bool = false;
     /// One line for `longshore kinds list` and docs/kinds.md.
     const SUMMARY: &'static str = "";
 

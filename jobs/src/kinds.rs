@@ -4,9 +4,10 @@ use crate::Catalog;
 
 mod demo;
 mod http;
+mod operations;
 mod schedules;
 
 /// All of them.
 pub(crate) fn register(catalog: Catalog) -> Catalog {
-    schedules::register(http::register(demo::register(catalog)))
+    operations::register(schedules::register(http::register(demo::register(catalog))))
 }

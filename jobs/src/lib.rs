@@ -9,6 +9,7 @@ mod decide;
 mod failure;
 mod kind;
 mod kinds;
+mod operations;
 mod outbound;
 mod request;
 #[cfg(test)]
@@ -22,6 +23,9 @@ pub use context::{Context, Headers, Learning, Level, Parts, Remaining, Resource}
 pub use decide::{Attempted, decide};
 pub use failure::{Cause, Failure};
 pub use kind::{Kind, Retry, minutes, seconds};
+pub use operations::{
+    BULK, BulkArgs, BulkChange, PURGE, PurgeArgs, REPLAY, RefusedJob, ReplayArgs, Tally, UNDO, UndoArgs, Verb, signature,
+};
 pub use outbound::{Outbound, install_tls};
 pub use request::{FieldFault, JobRequest, RequestError};
 pub use ticks::BACKFILL;

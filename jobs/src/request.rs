@@ -38,6 +38,9 @@ pub struct JobRequest {
     pub tick: Option<Tick>,
     /// Who waits for it; its id and key make the job's id.
     pub parent: Option<Parent>,
+    /// Set by the calls that begin operations, and by nobody else: the kind may be an internal one, and the queue and the tenant those of
+    /// the operations.
+    pub internal: bool,
 }
 
 impl JobRequest {

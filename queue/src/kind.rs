@@ -46,6 +46,9 @@ pub struct KindRecord {
     /// Set when a newer version was refused: why it was not taken over.
     #[serde(default)]
     pub refused: Option<String>,
+    /// Its jobs are made by calls that are there for them; nobody enqueues one by hand, on a schedule or from a handler.
+    #[serde(default)]
+    pub internal: bool,
 }
 
 /// What a kind says about its schedules.

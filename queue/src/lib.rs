@@ -75,3 +75,7 @@ pub const FOLLOWERS_MAX: usize = 100;
 pub const RESOURCES_MAX: usize = 8;
 /// Lane and unique keys are at most this many bytes of UTF-8.
 pub const KEY_MAX: usize = 256;
+
+/// The queue of the operations, which every worker that carries their kinds serves besides its own; and the tenant of those that operators
+/// begin: nobody else enqueues there, and no key is made for it.
+pub const OPERATIONS: &str = "operations";

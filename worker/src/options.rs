@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 /// How a worker works.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Which queues it serves.
+    /// Which queues it serves besides that of the operations.
     pub queues: Queues,
     /// So many attempts at once, over all its queues.
     pub concurrency: usize,
@@ -75,6 +75,6 @@ impl Options {
 pub enum Queues {
     /// Every one; one that is made later is found within milliseconds, or within a second when the signal is lost.
     All,
-    /// These.
+    /// These, and the queue of the operations where the worker carries their kinds.
     Named(Vec<Name>),
 }

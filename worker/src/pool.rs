@@ -11,7 +11,7 @@ use crate::{
     running::{Running, Stop},
 };
 use longshore_base::Name;
-use longshore_queue::{BrokerError, LeaseReply, LeaseRequest, WorkerState};
+use longshore_queue::{BrokerError, LeaseReply, LeaseRequest, OPERATIONS, WorkerState};
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -37,10 +37,18 @@ pub(crate) async fn run(floor: Arc<Floor>, loops: TaskTracker) {
     match &floor.options.queues {
         Queues::Named(names) => {
             names.iter().for_each(|name| serve(&floor, &loops, name));
+            if carries_operations(&floor) {
+                serve(&floor, &loops, &Name::literal(OPERATIONS));
+            }
             floor.found.notify_one();
         }
         Queues::All => discover(&floor, &loops).await,
     }
+}
+
+/// Whether this worker can run operations: it serves their queue whatever queues it was told, so that one that somebody begins finds a worker.
+fn carries_operations(floor: &Floor) -> bool {
+    floor.catalog.records().iter().any(|record| record.internal && record.queue.as_str() == OPERATIONS)
 }
 
 async fn discover(floor: &Arc<Floor>, loops: &TaskTracker) {

@@ -235,6 +235,7 @@ pub(super) fn kind(name: &'static str, repeatable: bool) -> KindRecord {
         keep: None,
         owner: None,
         refused: None,
+        internal: false,
     }
 }
 

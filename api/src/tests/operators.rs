@@ -12,6 +12,7 @@ on_both!(
     a_kind_that_must_not_repeat_needs_no_more_than_a_durable_broker,
     workers_are_listed_and_told,
     keys_are_made_told_once_and_listed,
+    what_is_the_operations_own_is_refused,
     metrics_tell_the_queues,
 );
 
@@ -150,6 +151,7 @@ async fn keys_are_made_told_once_and_listed(api: Harness) {
         (json!({ "name": "x", "role": "king" }), vec!["/role"]),
         (json!({ "name": "x", "role": "tenant" }), vec!["/tenant"]),
         (json!({ "name": "x", "role": "operator", "tenant": "acme" }), vec!["/tenant"]),
+        (json!({ "name": "x", "role": "tenant", "tenant": "operations" }), vec!["/tenant"]),
         (json!({ "name": "", "role": "operator", "colour": 1 }), vec!["/colour", "/name"]),
     ] {
         assert_eq!(api.post(&api.operator, "/v1/keys", body).await.problem(422, "request.invalid").pointers(), pointers);
@@ -157,6 +159,23 @@ async fn keys_are_made_told_once_and_listed(api: Harness) {
     for unknown in ["no-id", "00000000-0000-7000-8000-000000000000"] {
         api.call(&api.operator, "DELETE", &format!("/v1/keys/{unknown}"), Value::Null).await.problem(404, "request.not_found");
     }
+}
+
+async fn what_is_the_operations_own_is_refused(api: Harness) {
+    let purge = json!({ "kind": "dead_letters.purge", "args": { "filter": {}, "before": 1 } });
+    for (body, pointer) in [
+        (purge.clone(), "/kind"),
+        (json!({ "kind": "demo.echo", "args": {}, "tenant": "operations" }), "/tenant"),
+        (json!({ "kind": "demo.echo", "args": {}, "queue": "operations" }), "/queue"),
+    ] {
+        assert_eq!(api.post(&api.operator, "/v1/jobs", body.clone()).await.problem(422, "request.invalid").pointers(), [pointer]);
+        let batch = api.post(&api.operator, "/v1/jobs/batch", json!({ "jobs": [body] })).await.expect(202).body;
+        assert_eq!(batch["results"][0]["error"]["code"], "request.invalid", "{batch}");
+    }
+    let schedule = json!({ "every_ms": 1000, "kind": purge["kind"], "args": purge["args"] });
+    let refused = api.call(&api.operator, "PUT", "/v1/schedules/nightly", schedule).await;
+    assert_eq!(refused.problem(422, "request.invalid").pointers(), ["/kind"]);
+    assert!(!api.broker.queues().await.expect("queues").contains(&Name::literal("operations")), "nothing was made");
 }
 
 async fn metrics_tell_the_queues(api: Harness) {

@@ -3,7 +3,7 @@
 use super::uses;
 use crate::{FieldFault, JobRequest};
 use longshore_base::{Millis, Name, rfc3339};
-use longshore_queue::{Due, Home, JobId, Json, KEY_MAX, KindRecord, NewJob, Policy, Unique, UniqueMode};
+use longshore_queue::{Due, Home, JobId, Json, KEY_MAX, KindRecord, NewJob, OPERATIONS, Policy, Unique, UniqueMode};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -40,6 +40,26 @@ pub(super) fn fill(record: &KindRecord, request: &JobRequest, args: Json, now: M
         faults.push(FieldFault::new("/tags", format!("{} tags", job.tags.len()), format!("at most {TAGS_MAX}")));
     }
     job
+}
+
+/// What belongs to the operations, in a request that is none of theirs.
+pub(super) fn reserved(record: &KindRecord, request: &JobRequest) -> Vec<FieldFault> {
+    let mut faults = Vec::new();
+    if request.internal {
+        return faults;
+    }
+    if record.internal {
+        let detail = format!("jobs of the kind `{}` are made by calls of their own, not by hand", record.name);
+        faults.push(FieldFault::new("/kind", detail, "another kind, or the call that begins this operation"));
+    }
+    let mut fault = |field: &str, name: Option<&Name>| {
+        if name.is_some_and(|name| name.as_str() == OPERATIONS) {
+            faults.push(FieldFault::new(format!("/{field}"), format!("the {field} `{OPERATIONS}` is the operations' own"), "another name"));
+        }
+    };
+    fault("tenant", request.tenant.as_ref());
+    fault("queue", Some(request.queue.as_ref().unwrap_or(&record.queue)).filter(|_| !record.internal));
+    faults
 }
 
 fn due(request: &JobRequest, now: Millis, faults: &mut Vec<FieldFault>) -> Due {

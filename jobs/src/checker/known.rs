@@ -102,8 +102,12 @@ impl Kinds {
     /// Up to three names like `name`, or all if there are few.
     pub(super) fn nearest(&self, name: &Name) -> String {
         let cache = self.read();
-        let mut scored: Vec<_> =
-            cache.kinds.keys().map(|known| (strsim::jaro_winkler(known.as_str(), name.as_str()), known.as_str())).collect();
+        let mut scored: Vec<_> = cache
+            .kinds
+            .iter()
+            .filter(|(_, known)| !known.record.internal)
+            .map(|(known, _)| (strsim::jaro_winkler(known.as_str(), name.as_str()), known.as_str()))
+            .collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
         let near: Vec<_> = scored.iter().filter(|(score, _)| *score > 0.7).take(3).map(|(_, known)| *known).collect();
         if near.is_empty() { "a kind that is registered".to_owned() } else { format!("did you mean {}?", near.join(", ")) }

@@ -3,7 +3,7 @@
 use super::{Checker, args, known::compile};
 use crate::{FieldFault, RequestError};
 use longshore_base::{Code, Name};
-use longshore_queue::{BrokerError, Filter, KindRecord, Scope, State};
+use longshore_queue::{BrokerError, Filter, KindRecord, OPERATIONS, Scope, State};
 use serde_json::Value;
 
 /// So many waiting jobs are looked at.
@@ -54,10 +54,16 @@ impl Checker {
             let detail = format!("version {} is older than the one that is registered", record.version);
             faults.push(FieldFault::new("/version", detail, format!("at least {}", old.version)));
         }
+        if old.is_some_and(|old| old.internal) {
+            faults.push(FieldFault::new("/name", format!("`{}` is a kind of the operations", record.name), "another name"));
+        }
+        if record.queue.as_str() == OPERATIONS {
+            faults.push(FieldFault::new("/queue", format!("the queue `{OPERATIONS}` is the operations' own"), "another queue"));
+        }
         if !faults.is_empty() {
             return Err(RequestError::Faults { code: Code::RequestInvalid, faults });
         }
-        let record = KindRecord { refused: None, ..record };
+        let record = KindRecord { refused: None, internal: false, ..record };
         let (record, reason) = self.weigh(old, record).await?;
         self.broker.put_kinds(vec![record.clone()]).await?;
         self.kinds.all().await?;

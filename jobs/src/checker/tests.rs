@@ -28,6 +28,7 @@ fn record(schema: Value) -> KindRecord {
         keep: None,
         owner: None,
         refused: None,
+        internal: false,
     }
 }
 
@@ -384,4 +385,38 @@ async fn resources_are_names_or_read_from_the_args() {
         assert_eq!(code, Code::RequestInvalid);
         assert!(told.len() == 1 && told[0].starts_with("/args/account: "), "{args}: {told:?}");
     }
+}
+
+#[tokio::test]
+async fn what_is_the_operations_own_is_refused_by_hand() {
+    let house = House::standard().await;
+    let purge = || JobRequest::new(name("dead_letters.purge"), json!({"filter": {}, "before": 1}));
+    let by_hand = "jobs of the kind `dead_letters.purge` are made by calls of their own, not by hand";
+    let (code, told) = faults(house.check(purge()).await);
+    assert_eq!((code, told.len()), (Code::RequestInvalid, 1));
+    assert!(told[0].starts_with(&format!("/kind: {by_hand}")), "{told:?}");
+    assert!(house.checker.look(&purge()).await.is_err(), "a schedule is checked like this");
+    let echo = JobRequest::new(name("demo.echo"), json!({}));
+    for (request, pointer) in [
+        (JobRequest { tenant: Some(name("operations")), ..echo.clone() }, "/tenant: "),
+        (JobRequest { queue: Some(name("operations")), ..echo.clone() }, "/queue: "),
+    ] {
+        let (code, told) = faults(house.check(request).await);
+        assert!(code == Code::RequestInvalid && told.len() == 1 && told[0].starts_with(pointer), "{told:?}");
+    }
+    let job = house.check(JobRequest { internal: true, tenant: Some(name("operations")), ..purge() }).await.unwrap();
+    assert_eq!((job.queue.as_str(), job.tenant.as_str()), ("operations", "operations"));
+    let cx = house.running("demo.echo", json!({})).await;
+    let inside = cx.enqueue(JobRequest { internal: true, ..purge() }).await;
+    assert!(inside.is_err(), "no handler begins an operation");
+
+    let own = house.broker.kinds().await.unwrap().into_iter().find(|record| record.name.as_str() == "dead_letters.purge").unwrap();
+    let error = house.checker.put(KindRecord { version: 9, internal: false, ..own }).await.unwrap_err();
+    assert!(error.told().starts_with("/name: "), "{}", error.told());
+    let error = house.checker.put(KindRecord { queue: name("operations"), ..record(json!({})) }).await.unwrap_err();
+    assert!(error.told().starts_with("/queue: "), "{}", error.told());
+    let kept = house.checker.put(KindRecord { internal: true, ..record(json!({})) }).await.unwrap();
+    assert!(!kept.internal, "nobody makes one from outside");
+    let (_, told) = faults(house.check(JobRequest::new(name("dead_letters.purgee"), json!({}))).await);
+    assert!(!told[0].contains("dead_letters.purge?"), "what cannot be enqueued is not proposed: {told:?}");
 }

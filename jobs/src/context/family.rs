@@ -106,6 +106,8 @@ impl Context {
             return Err(Failure::Fatal(Cause::new(Code::RequestInvalid, message)));
         }
         request.client = request.client.or_else(|| self.client().cloned());
+        // No operation begins another one.
+        request.internal = false;
         Ok(request)
     }
 

@@ -105,6 +105,7 @@ fn kind(name: &Name, version: u32, owner: &str) -> KindRecord {
         keep: Some(crate::Keep::Ms(5)),
         owner: Some(owner.into()),
         refused: None,
+        internal: false,
     }
 }
 

@@ -4,9 +4,9 @@ use super::{
     house::{House, options},
     kinds::Act,
 };
-use crate::{Options, Queues};
+use crate::{Options, Queues, Worker};
 use longshore_base::{Clock, Name};
-use longshore_queue::{Pause, RuleChange, RuleScope, State};
+use longshore_queue::{JobId, NewJob, OPERATIONS, Pause, RuleChange, RuleScope, State, json};
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 #[tokio::test]
@@ -90,6 +90,25 @@ async fn served_queues_are_announced_with_their_slots_as_soon_as_they_are_found(
     let both = async || house.broker.workers().await.unwrap().pop().filter(|report| report.queues.len() == 2);
     house.eventually("the next queue is told long before the next report", both).await;
     worker.stop_now().await;
+}
+
+#[tokio::test]
+async fn a_worker_of_some_queues_serves_the_operations_if_it_carries_them() {
+    let house = House::new("operations").await;
+    let served = |worker: &Worker| worker.status().queues.iter().map(|queue| queue.name.to_string()).collect::<Vec<_>>();
+    let (broker, clock, random) = (house.broker.clone(), house.clock.clone(), house.random.clone());
+    let worker = Worker::start(options(), broker, longshore_jobs::Catalog::standard(), clock, random).unwrap();
+    house.eventually("it serves both", async || (served(&worker) == ["operations", "q"]).then_some(())).await;
+    let home = house.broker.home(&Name::literal(OPERATIONS)).await.unwrap();
+    let id = JobId::new(house.clock.now(), home, &*house.random);
+    let args = json(&serde_json::json!({"filter": {}, "before": house.clock.now()}));
+    let job = NewJob::new(id, Name::literal(OPERATIONS), Name::literal(longshore_jobs::PURGE), Name::literal(OPERATIONS), args);
+    house.broker.enqueue(vec![job]).await.unwrap().remove(0).unwrap();
+    house.until_job(id, "it is completed", |job| job.state == State::Completed).await;
+    worker.stop_now().await;
+    let other = house.worker(options());
+    house.eventually("it serves its own", async || (served(&other) == ["q"]).then_some(())).await;
+    other.stop_now().await;
 }
 
 #[tokio::test]

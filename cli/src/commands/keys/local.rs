@@ -3,6 +3,7 @@
 use super::{Where, create, revoke};
 use crate::{host::Host, roles::parts, stop::Stop};
 use longshore_base::{Name, Scope, rfc3339};
+use longshore_queue::OPERATIONS;
 use longshore_store::{ApiKey, Role, Store, StoreError};
 use serde_json::{Value, json};
 
@@ -14,6 +15,9 @@ pub(super) async fn list(place: &Where, host: &Host) -> Result<Value, Stop> {
 pub(super) async fn create(args: &create::Args, host: &Host) -> Result<Value, Stop> {
     let name = |text: &String| Name::new(text).map_err(|error| Stop::usage(error.to_string()));
     let role = args.tenant.as_ref().map(name).transpose()?.map_or(Role::Operator, Role::Tenant);
+    if matches!(&role, Role::Tenant(tenant) if tenant.as_str() == OPERATIONS) {
+        return Err(Stop::usage(format!("the tenant `{OPERATIONS}` is the operations' own; choose another one")));
+    }
     let store = open(&args.place, host).await?;
     let made = store.create_key(&name(&args.name)?, &role, host.clock.now(), &*host.random).await.map_err(failed)?;
     Ok(json!({ "id": made.key.id.to_string(), "key": made.text.reveal() }))

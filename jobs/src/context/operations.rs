@@ -1,0 +1,89 @@
+//! What an operation does with many jobs, in the scope of whoever began it. Only the kinds of this crate get here: an operation of the tenant
+//! `operations` reaches every tenant's jobs.
+
+use super::Context;
+use crate::{Checker, Failure, RequestError};
+use async_trait::async_trait;
+use longshore_base::{Name, Scope};
+use longshore_dlq::{ArgsFault, CheckArgs, DeadLetters, FirstResult, Found, Search, Verdict};
+use longshore_queue::{Job, JobId, Json, OPERATIONS};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// An operation about more jobs is refused: it is to be narrowed.
+pub(crate) const FIND_MOST: usize = 1_000_000;
+
+impl Context {
+    /// What whoever began this operation may see.
+    pub(super) fn reach(&self) -> Scope {
+        if self.tenant().as_str() == OPERATIONS { Scope::All } else { Scope::Tenant(self.tenant().clone()) }
+    }
+
+    pub(super) fn letters(&self) -> DeadLetters {
+        DeadLetters::new(Arc::clone(&self.inner.parts.broker), self.reach())
+    }
+
+    /// Every job of a search, oldest first.
+    ///
+    /// # Errors
+    /// Fatal beyond [`FIND_MOST`]; [`Failure::Cancelled`] as soon as the attempt should stop; Retry when the broker cannot be reached.
+    pub(crate) async fn find(&self, search: &Search) -> Result<Vec<Found>, Failure> {
+        let letters = self.letters();
+        let found = tokio::select! {
+            found = letters.find(search, FIND_MOST) => found.map_err(|e| self.inner.failure(&e))?,
+            () = self.cancelled() => return Err(Failure::Cancelled),
+        };
+        found.ok_or_else(|| Failure::fatal(format!("there are more than {FIND_MOST} such jobs; choose a narrower filter")))
+    }
+
+    /// The operation of that id, if whoever began this one may see it.
+    ///
+    /// # Errors
+    /// Retry when the broker cannot be reached.
+    pub(crate) async fn find_operation(&self, id: JobId) -> Result<Option<Job>, Failure> {
+        Ok(self.letters().get(&[id]).await.map_err(|e| self.inner.failure(&e))?.pop().flatten())
+    }
+
+    /// Repeats letters for this operation; see [`DeadLetters::replay`].
+    ///
+    /// # Errors
+    /// Retry when the broker cannot be reached: some of them may be repeated then.
+    pub(crate) async fn replay_letters(&self, letters: &[JobId], patch: Option<&Value>) -> Result<Vec<Verdict>, Failure> {
+        let checker = &*self.inner.parts.checker;
+        self.letters().replay(letters, self.id(), patch, checker).await.map_err(|e| self.inner.failure(&e))
+    }
+
+    /// The first results of these jobs.
+    ///
+    /// # Errors
+    /// Retry when the broker cannot be reached.
+    pub(crate) async fn first_results(&self, jobs: &[JobId]) -> Result<Vec<FirstResult>, Failure> {
+        self.letters().results(jobs).await.map_err(|e| self.inner.failure(&e))
+    }
+
+    /// Takes back by which `operation` repeated these letters; see [`DeadLetters::undo`].
+    ///
+    /// # Errors
+    /// Retry when the broker cannot be reached: some of them may be back then.
+    pub(crate) async fn undo_replays(&self, letters: &[JobId], operation: JobId) -> Result<Vec<Verdict>, Failure> {
+        self.letters().undo(letters, operation).await.map_err(|e| self.inner.failure(&e))
+    }
+
+    /// Removes letters; see [`DeadLetters::purge`].
+    ///
+    /// # Errors
+    /// Retry when the broker cannot be reached: some of them may be gone then.
+    pub(crate) async fn purge_letters(&self, letters: &[JobId]) -> Result<Vec<Verdict>, Failure> {
+        self.letters().purge(letters).await.map_err(|e| self.inner.failure(&e))
+    }
+}
+
+#[async_trait]
+impl CheckArgs for Checker {
+    async fn check(&self, kind: &Name, args: &Value) -> Result<Json, ArgsFault> {
+        self.check_args(kind, args).await.map_err(|error| match error {
+            RequestError::Broker(error) => ArgsFault::Broker(error),
+            faults @ RequestError::Faults { .. } => ArgsFault::Refused(faults.told()),
+        })
+    }
+}
