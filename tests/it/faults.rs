@@ -9,7 +9,7 @@ use crate::harness::{
 };
 use longshore_base::{Name, SystemClock, SystemRandom};
 use longshore_queue::{
-    Ack, Broker, BrokerError, Filter, Home, JobId, LeaseRequest, NewJob, RedisBroker, RedisOptions, Scope, State,
+    Ack, Broker, BrokerError, Change, FEED_MAX, Filter, Home, JobId, LeaseRequest, NewJob, RedisBroker, RedisOptions, Scope, State,
     conformance::{Case, LONG, args, complete, only},
 };
 use std::{
@@ -223,6 +223,8 @@ async fn fills_up(high_water: f64) {
     let options = RedisOptions { high_water, ..RedisOptions::new(redis.url(), SystemClock::new(), SystemRandom::new()) };
     let queue = Queue::on(RedisBroker::connect(options).await.expect("a broker")).await;
     let body = args(&"x".repeat(20_000));
+    // Somebody listens: what cannot be told refuses nothing.
+    let begin = queue.broker.feed(&queue.name, None, 1).await.expect("a feed").next;
     for _ in 0..50 {
         queue.enqueue(queue.job(args("x"))).await.expect("there is room");
     }
@@ -247,6 +249,8 @@ async fn fills_up(high_water: f64) {
         assert!(told.lost.is_empty());
         assert_eq!(queue.ack(lease).await.expect("acks go on").state, State::Completed);
     }
+    let told = queue.broker.feed(&queue.name, Some(&begin), FEED_MAX).await.expect("who listens is answered");
+    assert!(!told.missed && told.entries.iter().any(|entry| matches!(entry.what, Change::State { state: State::Running, run: 1 })));
     let waiting = queue.count(State::Ready).await;
     let filter = Filter { queue: Some(queue.name.clone()), state: Some(State::Ready), ..Filter::default() };
     let page = queue.broker.list(&Scope::All, &filter, 400, None).await.expect("a page").items;

@@ -27,6 +27,7 @@ impl RedisBroker {
         let mut command = self.fenced(Script::Note, &queue, id, token);
         command.arg(note.progress.as_ref().map_or("", |p| p.get())).arg(LOGS_MAX);
         command.arg(note.used.map(|n| n.min(1 << 52).to_string()).unwrap_or_default());
+        command.arg(bytes::cut(note.output.as_deref().unwrap_or_default(), LOGS_MAX));
         for line in &note.logs {
             let (level, message) = (bytes::cut(&line.level, 16), bytes::cut(&line.message, LOGS_MAX - 64));
             let mut out = Writer::with_capacity(9 + level.len() + message.len());
@@ -102,7 +103,8 @@ fn extra_key(queue: &Queue, id: JobId) -> String {
     keys::of_job(&queue.meta, 'x', id)
 }
 
-fn line(stored: &[u8]) -> Option<LogLine> {
+/// One line as kept.
+pub(super) fn line(stored: &[u8]) -> Option<LogLine> {
     let mut r = Reader::new(stored);
     let at = r.millis()?;
     let n = r.u8()?;

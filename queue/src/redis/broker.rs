@@ -2,10 +2,10 @@
 
 use super::{RedisBroker, Result, keys, script::Script, signal};
 use crate::{
-    Ack, Acked, BeatReply, Begun, Broker, Command, Delivered, Delivery, DueSchedules, Durability, Edit, Enqueued, Explanation, ExtendReply,
-    Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest, LogLine, NewJob,
-    Note, Page, QueueStats, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, ScheduleChange, ScheduleFilter,
-    SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token, WorkerReport,
+    Ack, Acked, Alert, BeatReply, Begun, Broker, Command, Delivered, Delivery, DueSchedules, Durability, Edit, Enqueued, Explanation, ExtendReply,
+    Feed, Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest, Letter, LogLine, NewJob,
+    Note, Page, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, ScheduleChange, ScheduleFilter,
+    SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token, Undo, WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Millis, Name};
@@ -73,6 +73,15 @@ impl Broker for RedisBroker {
     async fn replay(&self, scope: &Scope, replays: Vec<Replay>) -> Result<Vec<Result<JobId>>> {
         self.replay_jobs(scope, replays).await
     }
+    async fn undo(&self, scope: &Scope, undos: Vec<Undo>) -> Result<Vec<Result<()>>> {
+        self.undo_replays(scope, undos).await
+    }
+    async fn bury(&self, letters: Vec<Letter>) -> Result<Vec<Result<Enqueued>>> {
+        self.bury_letters(letters).await
+    }
+    async fn relocate(&self, scope: &Scope, moves: Vec<Relocation>) -> Result<Vec<Result<JobId>>> {
+        self.relocate_jobs(scope, moves).await
+    }
     async fn purge(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<bool>> {
         self.purge_jobs(scope, ids).await
     }
@@ -129,7 +138,7 @@ impl Broker for RedisBroker {
         match self.queue(queue).await {
             Ok(queue) => {
                 let hearing = self.ears.listen(&self.router, queue.slot, &keys::sibling(&queue.meta, "sig"), &queue.signal).await;
-                queue.signal.wait(&*self.options.clock, hearing.bound(at_most)).await;
+                queue.signal.work.wait(&*self.options.clock, hearing.bound(at_most)).await;
             }
             Err(_) => self.options.clock.sleep(at_most).await,
         }
@@ -140,7 +149,7 @@ impl Broker for RedisBroker {
         }
         let key = keys::homes(&self.options.prefix);
         let hearing = self.ears.listen(&self.router, keys::slot(&key), &format!("{key}:sig"), &self.queues.signal).await;
-        self.queues.signal.wait(&*self.options.clock, hearing.bound(at_most)).await;
+        self.queues.signal.work.wait(&*self.options.clock, hearing.bound(at_most)).await;
     }
     async fn watch(&self, id: JobId, at_most: Duration) {
         let at_most = signal::jittered(at_most, &*self.options.random);
@@ -165,6 +174,21 @@ impl Broker for RedisBroker {
         if hearing != signal::Hearing::FromNow {
             queue.signal.watch(keys::short(id), &*self.options.clock, hearing.bound(at_most)).await;
         }
+    }
+    async fn feed(&self, queue: &Name, after: Option<&str>, limit: usize) -> Result<Feed> {
+        self.feed_of(queue, after, limit).await
+    }
+    async fn wait_feed(&self, queue: &Name, at_most: Duration) {
+        match self.queue(queue).await {
+            Ok(queue) => {
+                let hearing = self.ears.listen(&self.router, queue.slot, &keys::sibling(&queue.meta, "sig"), &queue.signal).await;
+                queue.signal.feed.wait(&*self.options.clock, hearing.bound(at_most)).await;
+            }
+            Err(_) => self.options.clock.sleep(at_most).await,
+        }
+    }
+    async fn announce(&self, queue: &Name, alert: Alert) -> Result<()> {
+        self.announce_alert(queue, &alert).await
     }
     async fn schedule(&self, tenant: &Name, name: &Name, change: ScheduleChange, expected: Option<u64>) -> Result<ScheduleState> {
         self.change_schedule(tenant, name, &change, expected).await

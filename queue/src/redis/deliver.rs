@@ -115,19 +115,23 @@ impl RedisBroker {
         }
     }
 
-    /// One entry: a parent is told how its child ended, or children of a cancelled job are cancelled.
+    /// One entry: a parent is told how its child ended, children of a cancelled job are cancelled, or a job goes on in another queue.
     async fn tell(&self, queue: &Queue, field: &[u8], entry: &[u8], homes: &mut VecDeque<Home>) -> Result<()> {
         let corrupt = || BrokerError::Corrupt("an entry of the outbox".to_owned());
         let mut r = Reader::new(entry);
-        if r.u8() == Some(2) {
-            while let Some(child) = r.id() {
-                match self.cancel_in(&Scope::All, child.home(), &[child]).await {
-                    Ok((_, told)) if told => homes.push_back(child.home()),
-                    Ok(_) | Err(BrokerError::NotFound) => {}
-                    Err(error) => return Err(error),
+        match r.u8() {
+            Some(2) => {
+                while let Some(child) = r.id() {
+                    match self.cancel_in(&Scope::All, child.home(), &[child]).await {
+                        Ok((_, told)) if told => homes.push_back(child.home()),
+                        Ok(_) | Err(BrokerError::NotFound) => {}
+                        Err(error) => return Err(error),
+                    }
                 }
+                return Ok(());
             }
-            return Ok(());
+            Some(3) => return self.arrive(&mut r).await,
+            _ => {}
         }
         let child = keys::long(field, queue.home).ok_or_else(corrupt)?;
         let delivery = ended(&mut r, child).ok_or_else(corrupt)?;

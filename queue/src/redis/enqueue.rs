@@ -13,7 +13,7 @@ pub(super) const BATCH_BYTES: usize = 1024 * 1024;
 
 /// One job, ready to be sent.
 pub(super) struct Sent {
-    at: usize,
+    pub(super) at: usize,
     /// With the due time.
     pub(super) id: Vec<u8>,
     lane: String,

@@ -22,7 +22,7 @@ impl RedisBroker {
     pub(super) async fn lease_jobs(&self, request: &LeaseRequest) -> Result<LeaseReply> {
         let queue = self.queue(&request.queue).await?;
         self.ears.listen(&self.router, queue.slot, &keys::sibling(&queue.meta, "sig"), &queue.signal).await;
-        let mark = queue.signal.mark();
+        let mark = queue.signal.work.mark();
         let n = request.n.clamp(1, LEASES_MAX);
         // `1`: what outside quotas did not lend yet may be asked for; then what they lent for this call.
         let lent = std::sync::Mutex::new("1".to_owned());
@@ -72,7 +72,7 @@ impl RedisBroker {
             }
         }
         if reply.leases.len() < n {
-            queue.signal.found_too_little(mark);
+            queue.signal.work.answered(mark);
         }
         Ok(reply)
     }

@@ -6,7 +6,7 @@ use super::{
     script::Script,
     value::{self, strange},
 };
-use crate::{BrokerError, Filter, JobId, Page, Scope, State};
+use crate::{BrokerError, Filter, Job, JobId, Page, Scope, State};
 use longshore_base::{Code, Millis, Name};
 use std::{collections::HashSet, sync::Arc};
 
@@ -37,27 +37,32 @@ const SOURCES: [Source; 9] = [
     Source::Ended(State::Dead),
     Source::Ended(State::Completed),
     Source::Ended(State::Cancelled),
-    Source::Ranked("replayed"),
+    REPLAYED,
 ];
+/// Letters that were repeated.
+const REPLAYED: Source = Source::Ranked("replayed");
 
 impl Source {
-    fn may_hold(self, state: Option<State>) -> bool {
+    fn may_hold(self, state: Option<State>, replayed: bool) -> bool {
+        if replayed {
+            return self == REPLAYED && state.is_none_or(|state| state == State::Dead);
+        }
         let Some(state) = state else { return true };
         match self {
             Self::Ranked("run") => state == State::Running,
             Self::Ranked("due") => matches!(state, State::Scheduled | State::Retrying),
             Self::Ranked("waiting") => state == State::Waiting,
             // Letters that were repeated are no dead letters any more, and no others either.
-            Self::Ranked("replayed") => false,
+            REPLAYED => false,
             Self::Lanes | Self::Ranked(_) => state == State::Ready,
             Self::Ended(own) => state == own,
         }
     }
 
-    /// Whether a job that was found here and is in this state by now is shown here; otherwise it has moved on to a source that comes later.
-    fn shows(self, now: State) -> bool {
+    /// Whether a job that was found here and stands like this by now is shown here; otherwise it has moved on to a source that comes later.
+    fn shows(self, job: &Job) -> bool {
         let of = |source: &Self| SOURCES.iter().position(|one| one == source);
-        let home = SOURCES.iter().position(|source| source.may_hold(Some(now)));
+        let home = SOURCES.iter().position(|source| source.may_hold(Some(job.state), job.replayed));
         home.is_none_or(|home| of(&self).is_none_or(|own| home <= own))
     }
 }
@@ -101,7 +106,7 @@ impl RedisBroker {
             let mut resumed = resumed.map(|(_, place)| place);
             for (number, source) in SOURCES.iter().enumerate().skip(first) {
                 let mut place = resumed.take().unwrap_or_default();
-                if !source.may_hold(filter.state) {
+                if !source.may_hold(filter.state, filter.replayed) {
                     continue;
                 }
                 loop {
@@ -109,7 +114,7 @@ impl RedisBroker {
                         page.cursor = Some(write_cursor(&queue.name, number, &place));
                         return Ok(page);
                     }
-                    let (ids, next) = self.step(queue, *source, tenant, &place).await?;
+                    let (ids, next) = self.step(queue, *source, tenant, filter, &place).await?;
                     let ids = ids.into_iter().filter(|(id, _)| seen.insert(*id)).collect();
                     let full = self.fill(&mut page, queue, *source, scope, filter, limit, ids, &mut place).await?;
                     match next {
@@ -144,16 +149,16 @@ impl RedisBroker {
             }
             page.scanned += 1;
             *place = behind;
-            page.items.extend(job.filter(|job| source.shows(job.state) && scope.sees(&job.tenant) && filter.matches(job)));
+            page.items.extend(job.filter(|job| source.shows(job) && scope.sees(&job.tenant) && filter.matches(job)));
         }
         Ok(false)
     }
 
-    async fn step(&self, queue: &Queue, source: Source, tenant: Option<&Name>, place: &Place) -> Result<Step> {
+    async fn step(&self, queue: &Queue, source: Source, tenant: Option<&Name>, filter: &Filter, place: &Place) -> Result<Step> {
         match source {
             Source::Ranked(key) => self.ranked(queue, key, place).await,
             Source::Lanes => self.in_lanes(queue, tenant, place).await,
-            Source::Ended(state) => self.ended(queue, state, tenant, place).await,
+            Source::Ended(state) => self.ended(queue, state, tenant, filter, place).await,
         }
     }
 
@@ -185,7 +190,7 @@ impl RedisBroker {
         Ok((ids, None))
     }
 
-    async fn ended(&self, queue: &Queue, state: State, tenant: Option<&Name>, place: &Place) -> Result<Step> {
+    async fn ended(&self, queue: &Queue, state: State, tenant: Option<&Name>, filter: &Filter, place: &Place) -> Result<Step> {
         let number = mutable::state_number(state).to_string();
         let tenants = match tenant {
             Some(tenant) => vec![tenant.to_string()],
@@ -200,10 +205,13 @@ impl RedisBroker {
         if tenants.is_empty() {
             return Ok((Vec::new(), None));
         }
-        let at_most = place.at.map_or_else(|| "+inf".to_owned(), |(at, _)| at.to_string());
+        // Only the time that is asked for is walked.
+        let last = place.at.map(|(at, _)| at).into_iter().chain(filter.to.map(|to| to.saturating_sub(1))).min();
+        let at_most = last.map_or_else(|| "+inf".to_owned(), |at| at.to_string());
+        let at_least = filter.from.map_or_else(|| "-inf".to_owned(), |at| at.to_string());
         let count = STEP + usize::try_from(place.rank).unwrap_or(0);
         let mut command = self.command(Script::List, &queue.meta);
-        command.arg("ended").arg(&number).arg(at_most).arg(count).arg(&tenants);
+        command.arg("ended").arg(&number).arg(at_most).arg(at_least).arg(count).arg(&tenants);
         let flat = value::list(self.call(queue, Script::List, &command).await?, "list")?;
         let mut found = Vec::with_capacity(flat.len() / 2);
         for pair in flat.chunks_exact(2) {

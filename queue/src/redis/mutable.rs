@@ -1,14 +1,14 @@
 //! What has become of a job, as the scripts store it (`include/mutable.lua`), and the whole job put together from its parts.
 
 use super::{
-    bytes::{self, Reader},
+    bytes::{self, Reader, Writer},
     keys,
     record::{self, Record},
 };
-use crate::{BrokerError, Counters, Event, EventKind, Home, Job, JobId, Reason, State, Token, Woken};
+use crate::{BrokerError, Counters, Event, EventKind, Home, Job, JobId, Letter, Reason, State, Token, Woken};
 use longshore_base::{Millis, Name};
 
-const REASONS: [Reason; 12] = [
+const REASONS: [Reason; 14] = [
     Reason::Cancelled,
     Reason::Expired,
     Reason::Exhausted,
@@ -21,8 +21,10 @@ const REASONS: [Reason; 12] = [
     Reason::ChildFailed,
     Reason::WaitTimedOut,
     Reason::OutputTooLarge,
+    Reason::Moved,
+    Reason::Undone,
 ];
-const EVENTS: [EventKind; 13] = [
+const EVENTS: [EventKind; 17] = [
     EventKind::Completed,
     EventKind::Retried,
     EventKind::Died,
@@ -36,7 +38,17 @@ const EVENTS: [EventKind; 13] = [
     EventKind::Expired,
     EventKind::RetriedNow,
     EventKind::Replayed,
+    EventKind::Undone,
+    EventKind::Edited,
+    EventKind::Moved,
+    EventKind::Imported,
 ];
+/// Among the flags: the letter was repeated.
+const REPEATED: u8 = 1;
+/// What an edit keeps of what was there before is cut to this many bytes.
+const BEFORE_MAX: usize = 4096;
+/// Names of workers and of who edits, in an event, in bytes.
+const BY_MAX: usize = 255;
 
 /// The number of a reason in the scripts.
 pub(super) fn reason_number(reason: Reason) -> usize {
@@ -60,6 +72,7 @@ pub(super) struct Mutable {
     state: u8,
     pub(super) woken: Option<Woken>,
     reason: Option<Reason>,
+    replayed: bool,
     counters: Counters,
     ended_at: Option<Millis>,
     started_at: Option<Millis>,
@@ -79,7 +92,7 @@ impl Mutable {
         let mut r = Reader::new(stored);
         let (state, woken, reason, crashes_in_row) = (r.u8()?, r.u8()?, r.u8()?, r.u8()?);
         let counters = Counters { attempts: r.u16()?, crashes: r.u16()?, interruptions: r.u16()?, runs: r.u32()?, crashes_in_row };
-        let _flags = r.u8()?;
+        let replayed = r.u8()? & REPEATED != 0;
         let ended_at = set(r.millis()?);
         r.take(1 + 8)?;
         let started_at = set(r.millis()?);
@@ -100,7 +113,7 @@ impl Mutable {
             }
             history.push(Self::event(Reader::new(r.take(n.into())?))?);
         }
-        Some(Self { state, woken, reason, counters, ended_at, started_at, history })
+        Some(Self { state, woken, reason, replayed, counters, ended_at, started_at, history })
     }
 
     fn event(mut r: Reader<'_>) -> Option<Event> {
@@ -108,10 +121,54 @@ impl Mutable {
         let (at, run, started) = (r.millis()?, r.u32()?, r.millis()?);
         let n = r.u8()?;
         let worker = Some(r.text(n.into())?).filter(|w| !w.is_empty());
-        let error = if r.rest().is_empty() { None } else { Some(bytes::decode_error(r.rest())?) };
         let started_at = set(started).filter(|_| worker.is_some());
-        Some(Event { at, what, run, worker, started_at, error, before: None })
+        let (error, before) = match what {
+            _ if r.rest().is_empty() => (None, None),
+            EventKind::Edited => (None, Some(r.rest_text()?)),
+            _ => (Some(bytes::decode_error(r.rest())?), None),
+        };
+        Some(Event { at, what, run, worker, started_at, error, before })
     }
+}
+
+/// Who edits, and what was there before, as an event keeps them.
+pub(super) fn edited<'a>(by: Option<&'a str>, before: &'a str) -> (&'a str, &'a str) {
+    (bytes::cut(by.unwrap_or_default(), BY_MAX), bytes::cut(before, BEFORE_MAX))
+}
+
+/// A letter from elsewhere, as the scripts keep what has become of a job.
+pub(super) fn letter(letter: &Letter) -> Vec<u8> {
+    let counters = &letter.counters;
+    let number = |at: usize| u8::try_from(at).unwrap_or_default();
+    let mut out = Writer::with_capacity(40 + 128 * letter.history.len());
+    out.u8(number(state_number(State::Dead))).u8(0).u8(number(reason_number(letter.reason))).u8(counters.crashes_in_row);
+    out.u16(counters.attempts).u16(counters.crashes).u16(counters.interruptions).u32(counters.runs);
+    // No flags; nobody may claim a token.
+    out.u8(0).u64(stamp(Some(letter.ended_at)).max(1)).u8(0).u64(0).u64(stamp(letter.started_at));
+    for event in &letter.history {
+        let body = event_bytes(event);
+        out.u16(u16::try_from(body.len()).unwrap_or(u16::MAX)).raw(&body);
+    }
+    out.done()
+}
+
+/// Within what a script's numbers tell exactly.
+fn stamp(at: Option<Millis>) -> u64 {
+    at.map_or(0, |at| at.max(0).unsigned_abs().min(1 << 52))
+}
+
+fn event_bytes(event: &Event) -> Vec<u8> {
+    let what = EVENTS.iter().position(|what| *what == event.what).map_or(0, |at| at + 1);
+    let (by, before) = edited(event.worker.as_deref(), event.before.as_deref().unwrap_or_default());
+    let mut out = Writer::with_capacity(64 + before.len());
+    out.u8(u8::try_from(what).unwrap_or_default()).u64(stamp(Some(event.at))).u32(event.run).u64(stamp(event.started_at));
+    out.u8(u8::try_from(by.len()).unwrap_or_default()).raw(by);
+    match &event.error {
+        _ if event.what == EventKind::Edited => _ = out.raw(before),
+        Some(error) => _ = out.raw(bytes::encode_error(error)),
+        None => {}
+    }
+    out.done()
 }
 
 /// A lease as stored: whose it is, since when.
@@ -153,6 +210,7 @@ pub(super) struct Parts<'a> {
     pub(super) output: Option<&'a [u8]>,
     pub(super) progress: Option<&'a [u8]>,
     pub(super) replays: Option<&'a [u8]>,
+    pub(super) moved_to: Option<&'a [u8]>,
 }
 
 /// The job, and why it was woken if it was.
@@ -197,9 +255,9 @@ pub(super) fn job(short: &[u8], home: Home, queue: &Name, parts: Parts<'_>) -> R
         tags: record.tags,
         parent: record.parent,
         replay_of: record.replay_of,
-        moved_from: None,
-        moved_to: None,
-        replayed: false,
+        moved_from: record.moved_from,
+        moved_to: parts.moved_to.and_then(|id| id.try_into().ok()).map(JobId::from_bytes),
+        replayed: m.replayed,
         tick: record.tick,
         replays,
         output: parts.output.and_then(bytes::json),

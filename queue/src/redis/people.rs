@@ -1,4 +1,4 @@
-//! What people do to jobs: cancel, edit, retry, give up, replay, purge.
+//! What people do to jobs: cancel, edit, retry, give up, purge.
 
 use super::{
     RedisBroker, Result,
@@ -9,23 +9,23 @@ use super::{
     script::Script,
     value,
 };
-use crate::{BrokerError, Due, Edit, Home, Job, JobId, NewJob, PAYLOAD_MAX, Replay, Scope, State};
-use longshore_base::Code;
+use crate::{BrokerError, Due, Edit, Home, Job, JobId, NewJob, PAYLOAD_MAX, Scope, State};
+use longshore_base::{Code, rfc3339};
 use std::collections::HashMap;
 
 /// Jobs in one call at most.
 const BATCH: usize = 500;
 /// Times that an edit is made again because the job changed under it.
-const EDIT_TRIES: usize = 5;
+pub(super) const EDIT_TRIES: usize = 5;
 
-fn tenant_of(scope: &Scope) -> &str {
+pub(super) fn tenant_of(scope: &Scope) -> &str {
     match scope {
         Scope::All => "",
         Scope::Tenant(tenant) => tenant.as_str(),
     }
 }
 
-fn conflict(code: Code, detail: String) -> BrokerError {
+pub(super) fn conflict(code: Code, detail: String) -> BrokerError {
     BrokerError::Conflict { code, detail }
 }
 
@@ -83,15 +83,21 @@ impl RedisBroker {
             let Some((job, stored)) = self.with_record(&queue, id).await?.filter(|(job, _)| scope.sees(&job.tenant)) else {
                 return Err(BrokerError::NotFound);
             };
-            if !matches!(job.state, State::Scheduled | State::Ready | State::Retrying) {
+            let letter = job.state == State::Dead && !job.replayed;
+            if !letter && !matches!(job.state, State::Scheduled | State::Ready | State::Retrying) {
                 return Err(conflict(Code::NotEditable, format!("the job is {}", job.state)));
+            }
+            if letter && (edit.priority.is_some() || edit.due.is_some()) {
+                return Err(conflict(Code::NotEditable, "of a dead letter only args and tags can be changed".to_owned()));
             }
             if job.revision != revision {
                 return Err(conflict(Code::RevisionMismatch, format!("the job's revision is {}, not {revision}", job.revision)));
             }
             let mut command = self.command(Script::Edit, &queue.meta);
             let (changed, due_at) = edited(&stored, &job, edit)?;
-            command.arg(&keys::short(id)).arg(&stored).arg(changed).arg(due_at);
+            let was = before(&job, edit);
+            let (by, was) = mutable::edited(edit.by.as_deref(), &was);
+            command.arg(&keys::short(id)).arg(&stored).arg(changed).arg(due_at).arg(by).arg(was);
             match value::int(&self.call(&queue, Script::Edit, &command).await?, "edit")? {
                 // It changed between the look and the edit: look again.
                 -1 => {}
@@ -118,38 +124,6 @@ impl RedisBroker {
             self.drain_from(queue.home).await;
         }
         not_from(answer.first().copied().ok_or_else(|| value::strange("give_up"))?)
-    }
-
-    pub(super) async fn replay_jobs(&self, scope: &Scope, replays: Vec<Replay>) -> Result<Vec<Result<JobId>>> {
-        let mut answers = Vec::with_capacity(replays.len());
-        for replay in &replays {
-            answers.push(self.replay_one(scope, replay).await);
-        }
-        match answers.first() {
-            Some(Err(error)) if error.is_transient() && answers.iter().all(Result::is_err) => Err(error.clone()),
-            _ => Ok(answers),
-        }
-    }
-
-    async fn replay_one(&self, scope: &Scope, replay: &Replay) -> Result<JobId> {
-        let queue = self.queue_of(replay.id).await?;
-        if replay.new_id.home() != queue.home {
-            return Err(conflict(Code::RequestInvalid, format!("the id {} was not made for the queue {}", replay.new_id, queue.name)));
-        }
-        let Some((job, _)) = self.with_record(&queue, replay.id).await?.filter(|(job, _)| scope.sees(&job.tenant)) else {
-            return Err(BrokerError::NotFound);
-        };
-        let new = again(&job, replay);
-        let mut command = self.command(Script::Replay, &queue.meta);
-        command.arg(tenant_of(scope)).arg(&keys::short(replay.id)).arg(&keys::short(replay.new_id));
-        command.arg(replay.new_id.as_bytes()).arg(record::encode(&new)?);
-        match value::int(&self.call(&queue, Script::Replay, &command).await?, "replay")? {
-            1 | 2 => Ok(replay.new_id),
-            0 => Err(BrokerError::NotFound),
-            -1 => Err(conflict(Code::NotRetryable, format!("the job is {}", job.state))),
-            -2 => Err(conflict(Code::NotRetryable, "the job has been replayed before".to_owned())),
-            _ => Err(conflict(Code::UniqueTaken, "another live job holds its unique key".to_owned())),
-        }
     }
 
     pub(super) async fn purge_jobs(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<bool>> {
@@ -209,7 +183,7 @@ fn not_from(number: i64) -> Result<State> {
 }
 
 /// The job as it would be enqueued again.
-fn as_new(job: &Job, id: JobId) -> NewJob {
+pub(super) fn as_new(job: &Job, id: JobId) -> NewJob {
     NewJob {
         id,
         queue: job.queue.clone(),
@@ -230,9 +204,27 @@ fn as_new(job: &Job, id: JobId) -> NewJob {
         parent: job.parent.clone(),
         wait: None,
         replay_of: job.replay_of,
-        moved_from: None,
+        moved_from: job.moved_from,
         tick: job.tick.clone(),
     }
+}
+
+/// What was there before: a line for each thing that is changed.
+fn before(job: &Job, edit: &Edit) -> String {
+    let mut lines = Vec::new();
+    if edit.priority.is_some() {
+        lines.push(format!("priority {}", job.priority.get()));
+    }
+    if edit.due.is_some() {
+        lines.push(format!("due {}", job.due_at.map_or_else(|| "none".to_owned(), rfc3339)));
+    }
+    if edit.tags.is_some() {
+        lines.push(format!("tags {}", job.tags.iter().map(longshore_base::Name::as_str).collect::<Vec<_>>().join(",")));
+    }
+    if edit.args.is_some() {
+        lines.push(format!("args {} bytes", job.args.get().len()));
+    }
+    lines.join("\n")
 }
 
 /// The changed record without its prefix, and the due time as the script reads it.
@@ -255,15 +247,4 @@ fn edited(stored: &[u8], job: &Job, edit: &Edit) -> Result<(Vec<u8>, Vec<u8>)> {
     };
     debug_assert!(stored.len() >= PREFIX);
     Ok((record::encode(&new)?, due_at))
-}
-
-/// A dead job's successor: counters at zero, no expiry that has passed, the same parent.
-fn again(job: &Job, replay: &Replay) -> NewJob {
-    let mut new = as_new(job, replay.new_id);
-    new.expires_at = None;
-    new.replay_of = Some(job.id);
-    if let Some(args) = &replay.args {
-        new.args = args.clone();
-    }
-    new
 }

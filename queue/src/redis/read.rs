@@ -9,13 +9,14 @@ use super::{
     script::Script,
     value,
 };
-use crate::{BrokerError, Group, Home, Job, JobId, Pause, QueueStats, Scope};
-use longshore_base::Name;
+use crate::{BrokerError, Group, Home, Hour, Job, JobId, Pause, QueueStats, Scope};
+use longshore_base::{Millis, Name};
 use redis::Value;
 use std::collections::HashMap;
 
 /// Jobs read by one script: with the largest args and outputs still some 50 MiB.
 const GET_MAX: usize = 100;
+const HOUR_MS: Millis = 3_600_000;
 
 impl RedisBroker {
     pub(super) async fn get_jobs(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<Option<Job>>> {
@@ -112,18 +113,24 @@ fn whole(queue: &Queue, id: JobId, answer: &Value) -> Result<Option<(Job, Vec<u8
     let Some(record) = part(0) else { return Err(value::strange("get")) };
     let held = part(2).map(|lease| Held::read(lease).ok_or_else(|| BrokerError::Corrupt("a lease".to_owned()))).transpose()?;
     let due_at = parts.get(3).and_then(value::score);
-    let parts = Parts { record, mutable: part(1), held, due_at, output: part(4), progress: part(5), replays: part(6) };
+    let parts = Parts { record, mutable: part(1), held, due_at, output: part(4), progress: part(5), replays: part(6), moved_to: part(7) };
     let (job, _) = mutable::job(&keys::short(id), queue.home, &queue.name, parts)?;
     Ok(Some((job, record.to_vec())))
 }
 
-/// `tenant/kind/fingerprint` -> count, first, last, sample.
+/// `tenant/kind/fingerprint` -> count, first, last, hours, sample, as `include/finish.lua` keeps them.
 fn group(queue: &Name, field: &[u8], stored: &[u8]) -> Option<Group> {
     let mut names = std::str::from_utf8(field).ok()?.splitn(3, '/');
     let (tenant, kind) = (Name::new(names.next()?).ok()?, Name::new(names.next()?).ok()?);
     let fingerprint = names.next()?.to_owned();
     let mut r = Reader::new(stored);
     let (count, first_at, last_at) = (r.u32()?.into(), r.millis()?, r.millis()?);
+    let mut hours = Vec::new();
+    if r.rest().first().is_some_and(|n| *n > 0) {
+        for _ in 0..r.u8()? {
+            hours.push(Hour { at: Millis::from(r.u32()?) * HOUR_MS, count: r.u32()?.into() });
+        }
+    }
     let sample = bytes::decode_error(r.rest())?;
-    Some(Group { fingerprint, tenant, kind, queue: queue.clone(), sample, count, first_at, last_at, hours: Vec::new() })
+    Some(Group { fingerprint, tenant, kind, queue: queue.clone(), sample, count, first_at, last_at, hours })
 }

@@ -56,6 +56,7 @@ pub(super) struct Record {
     pub(super) parent: Option<Parent>,
     pub(super) wait: Option<Wait>,
     pub(super) replay_of: Option<JobId>,
+    pub(super) moved_from: Option<JobId>,
     pub(super) tick: Option<Tick>,
     pub(super) args: Json,
 }
@@ -160,6 +161,9 @@ fn encode_rest(job: &NewJob, standard: &Policy) -> Result<Vec<u8>, BrokerError> 
     if let Some(tick) = &job.tick {
         out.u8(9).u8(len(8 + tick.schedule.as_str().len())?).u64(tick.at.max(0).unsigned_abs()).raw(tick.schedule.as_str());
     }
+    if let Some(id) = job.moved_from {
+        out.u8(10).u8(16).raw(id.as_bytes());
+    }
     Ok(out.done())
 }
 
@@ -202,6 +206,7 @@ fn read(stored: &[u8]) -> Option<Record> {
         parent: None,
         wait: None,
         replay_of: None,
+        moved_from: None,
         tick: None,
         args: Json::default(),
     };
@@ -270,6 +275,7 @@ fn read_rest(record: &mut Record, policy: &mut Policy, mut r: Reader<'_>) -> Opt
             5 => policy.backoff = Backoff { base_ms: value.u64()?, max_ms: value.u64()? },
             6 => record.tags.push(value.name(n)?),
             7 => record.replay_of = Some(value.id()?),
+            10 => record.moved_from = Some(value.id()?),
             9 => record.tick = Some(Tick { at: value.millis()?, schedule: Name::new(value.rest_text()?).ok()? }),
             8 => policy.keep = Some(Keep::None),
             // A newer version may know more; what it added is not ours to judge.

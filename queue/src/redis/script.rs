@@ -13,7 +13,7 @@ macro_rules! scripts {
 
 scripts! {
     Open = "open", Enqueue = "enqueue", Lease = "lease", Extend = "extend", Ack = "ack", Save = "save", Note = "note",
-    Deliver = "deliver", Cancel = "cancel", Edit = "edit", RetryNow = "retry_now", GiveUp = "give_up", Replay = "replay",
+    Deliver = "deliver", Cancel = "cancel", Edit = "edit", RetryNow = "retry_now", GiveUp = "give_up", Replay = "replay", Undo = "undo", Bury = "bury", Relocate = "relocate", Feed = "feed", Alert = "alert",
     Purge = "purge", Get = "get", List = "list", Stats = "stats", Rule = "rule", Rules = "rules", Lanes = "lanes", Explain = "explain", Lend = "lend", Slice = "slice", Announce = "announce", Tick = "tick",
     Expired = "expired", Watch = "watch", Home = "home", PutKinds = "put_kinds", Beat = "beat", Workers = "workers",
     Command = "command", Begin = "begin", Finish = "finish", Directory = "directory", Schedule = "schedule", FindSchedule = "find_schedule", DueSchedules = "due_schedules", Fire = "fire",

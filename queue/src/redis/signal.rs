@@ -26,54 +26,32 @@ struct Watched {
     waiting: usize,
 }
 
-/// A queue's signals in this process.
+/// Something that rings, and waits that end when it does.
 #[derive(Debug, Default)]
-pub(super) struct Signal {
+pub(super) struct Bell {
     count: AtomicU64,
-    /// The count when the last lease call that found too little was sent: a signal since then is not to be missed.
+    /// The count when the last call that found too little was sent: a ring since then is not to be missed.
     seen: AtomicU64,
     notify: Notify,
-    watched: Mutex<HashMap<keys::Short, Watched>>,
-    /// Set while a connection is subscribed to the queue's channel.
-    subscription: Mutex<Option<Arc<AtomicBool>>>,
-    subscribing: tokio::sync::Mutex<()>,
 }
 
-impl Signal {
-    /// To be taken before a lease call is sent, for [`Signal::found_too_little`].
+impl Bell {
+    /// To be taken before a call is sent, for [`Bell::answered`].
     pub(super) fn mark(&self) -> u64 {
         self.count.load(Ordering::Acquire)
     }
 
-    /// A lease call that was sent at `mark` left slots open.
-    pub(super) fn found_too_little(&self, mark: u64) {
+    /// A call that was sent at `mark` found less than it asked for.
+    pub(super) fn answered(&self, mark: u64) {
         self.seen.store(mark, Ordering::Release);
     }
 
-    fn wake(&self) {
+    fn ring(&self) {
         self.count.fetch_add(1, Ordering::AcqRel);
         self.notify.notify_waiters();
     }
 
-    fn changed(&self, ids: &[u8]) {
-        let mut watched = lock(&self.watched);
-        for id in ids.chunks_exact(14) {
-            if let Some(entry) = keys::Short::try_from(id).ok().and_then(|id| watched.get_mut(&id)) {
-                entry.missed = true;
-                entry.notify.notify_waiters();
-            }
-        }
-    }
-
-    /// The connection is gone, and with it what it would have told.
-    fn lost(&self) {
-        self.wake();
-        for entry in lock(&self.watched).values() {
-            entry.notify.notify_waiters();
-        }
-    }
-
-    /// Waits for a signal that came after the last lease call, or for `at_most`.
+    /// Waits for a ring that came after the last call, or for `at_most`.
     pub(super) async fn wait(&self, clock: &dyn Clock, at_most: Duration) {
         let end = clock.sleep(at_most);
         tokio::pin!(end);
@@ -82,7 +60,7 @@ impl Signal {
             tokio::pin!(next);
             next.as_mut().enable();
             if self.count.load(Ordering::Acquire) != self.seen.load(Ordering::Acquire) {
-                // One signal ends one wait; without a lease call in between the next wait is a real one.
+                // One ring ends one wait; without a call in between the next wait is a real one.
                 self.seen.store(self.count.load(Ordering::Acquire), Ordering::Release);
                 return;
             }
@@ -90,6 +68,42 @@ impl Signal {
                 () = &mut next => {}
                 () = &mut end => return,
             }
+        }
+    }
+}
+
+/// A queue's signals in this process.
+#[derive(Debug, Default)]
+pub(super) struct Signal {
+    /// Somebody may lease.
+    pub(super) work: Bell,
+    /// Jobs have changed, so the feed may have something new.
+    pub(super) feed: Bell,
+    watched: Mutex<HashMap<keys::Short, Watched>>,
+    /// Set while a connection is subscribed to the queue's channel.
+    subscription: Mutex<Option<Arc<AtomicBool>>>,
+    subscribing: tokio::sync::Mutex<()>,
+}
+
+impl Signal {
+    fn changed(&self, ids: &[u8]) {
+        let mut watched = lock(&self.watched);
+        for id in ids.chunks_exact(14) {
+            if let Some(entry) = keys::Short::try_from(id).ok().and_then(|id| watched.get_mut(&id)) {
+                entry.missed = true;
+                entry.notify.notify_waiters();
+            }
+        }
+        drop(watched);
+        self.feed.ring();
+    }
+
+    /// The connection is gone, and with it what it would have told.
+    fn lost(&self) {
+        self.work.ring();
+        self.feed.ring();
+        for entry in lock(&self.watched).values() {
+            entry.notify.notify_waiters();
         }
     }
 
@@ -254,7 +268,7 @@ fn hear(channels: &Channels, alive: &AtomicBool, info: &PushInfo) {
             let Some(signal) = lock(channels).get(channel).and_then(Weak::upgrade) else { return };
             match text.split_first() {
                 Some((b'j' | b'c', ids)) => signal.changed(ids),
-                _ => signal.wake(),
+                _ => signal.work.ring(),
             }
         }
         _ => {}

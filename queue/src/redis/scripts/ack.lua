@@ -82,7 +82,7 @@ for i = 1, #ids do
     local output = ARGV[first[i]]
     if output ~= '' then put('o', id, output) end
     reply[i] = COMPLETED
-    if watch > now then tell(id) end
+    if watch > now then tell(id, COMPLETED, 1) end
   else
     rest[#rest + 1] = id
     rest_at[#rest_at + 1] = i
@@ -198,7 +198,7 @@ settle = function(i, id, lease, r, m)
     if letter == 'X' or letter == 'Y' then back(id, r, m) else again(id, r, m, a, RETRYING) end
   end
   if m.state ~= READY and m.state < COMPLETED then count(r.tenant, m.state, 1) end
-  tell(id)
+  if m.state < COMPLETED then tell(id, m.state, m.runs) end
   if cap then wake() end
   m.outcome = m.state
   put('m', id, frozen(m))

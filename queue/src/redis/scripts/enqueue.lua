@@ -35,6 +35,7 @@ for i = 1, n do
       put('j', id, pack('>I7I3', seq, 0) .. blob)
       enter(ARGV[3 * i - 1], id, (9 - priority % 16) * CLASS + seq)
       plain = plain + 1
+      if watch > now then tell(id, READY) end
       reply[i] = READY
     else
       odd[#odd + 1], numbers[i] = i, seq

@@ -91,7 +91,7 @@ if tonumber(call('HGET', HELD, worker) or 0) ~= held then
       else
         m.state = READY
         ready(id, r, frozen(m))
-        tell(id)
+        tell(id, READY, m.runs)
       end
       put('m', id, frozen(m))
     end

@@ -24,7 +24,7 @@ guard({P .. 'due', COUNTS})
 local m = mutable(raw)
 take_out(id, r, state)
 event(m, EVENT.died)
-finish(id, r, m, DEAD, REASON.given_up, last_error(m))
+finish(id, r, m, DEAD, REASON.given_up, last_error(m) or failure('handler.failed', ''))
 put('m', id, frozen(m))
 conclude()
 -- @include followers

@@ -264,7 +264,7 @@ for k = 1, kept do
       if band(flags, EXPIRES) > 0 then unexpired[#unexpired + 1] = id end
       if band(flags, UNIQUE) > 0 then free_until_started(id, parse(record)) end
     end
-    if watch > now then tell(id) end
+    if watch > now then tell(id, RUNNING, m and unpick('>I4', m, 11) + 1 or 1) end
   end
 end
 base = base + n

@@ -5,7 +5,7 @@
 --   lane: 2 its name, 3 from which rank, 4 how many → ids
 --   lanes: 2 tenant or '' → the names of lanes that may hold jobs
 --   tenants: 2 state → the tenants that have ended jobs in that state
---   ended: 2 state, 3 ended at most at, 4 how many, tenants → ids and when they ended, newest first for each tenant
+--   ended: 2 state, 3 ended at most at, 4 at least at, 5 how many, tenants → ids and when they ended, newest first for each tenant
 -- @include base
 -- @include standing
 local what = ARGV[1]
@@ -21,10 +21,10 @@ elseif what == 'tenants' then
   return names
 elseif what == 'ended' then
   local found = {}
-  for i = 5, #ARGV do
+  for i = 6, #ARGV do
     local key = P .. 'e:' .. ARGV[2] .. ':' .. ARGV[i]
     guard({key})
-    local some = call('ZREVRANGEBYSCORE', key, ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', 0, ARGV[4])
+    local some = call('ZREVRANGEBYSCORE', key, ARGV[3], ARGV[4], 'WITHSCORES', 'LIMIT', 0, ARGV[5])
     for k = 1, #some do found[#found + 1] = some[k] end
   end
   return found

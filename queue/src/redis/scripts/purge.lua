@@ -30,7 +30,8 @@ for i = 2, #ARGV do
   local r, raw, state = find(id, ARGV[1])
   if not r or drops[id] then
     reply[i - 1] = 1
-  elseif state < COMPLETED or call('HEXISTS', OUTBOX, id) == 1 or call('HEXISTS', OUTBOX, id .. 'c') == 1 then
+  elseif state < COMPLETED or call('HEXISTS', OUTBOX, id) == 1 or call('HEXISTS', OUTBOX, id .. 'c') == 1
+    or call('HEXISTS', OUTBOX, id .. 'm') == 1 then
     reply[i - 1] = 0
   else
     local m, h, index = mutable(raw), hex(id), P .. 'e:' .. state .. ':' .. r.tenant
@@ -39,7 +40,7 @@ for i = 2, #ARGV do
     later({'ZREM', index, id})
     if band(m.flags, REPEATED) == 0 then
       count(r.tenant, state, -1)
-      if state == DEAD then leave_group(r, last_error(m)) end
+      if state == DEAD then regroup(r, last_error(m), -1) end
     else
       later({'ZREM', P .. 'replayed', id})
     end

@@ -40,7 +40,7 @@ if n.unique then
 end
 call('ZCARD', P .. 'e:' .. DEAD .. ':' .. r.tenant)
 later({'ZREM', P .. 'e:' .. DEAD .. ':' .. r.tenant, id})
-leave_group(r, last_error(m))
+regroup(r, last_error(m), -1)
 count(r.tenant, DEAD, -1)
 guard({P .. 'replayed'})
 call('ZCARD', P .. 'replayed')
@@ -53,6 +53,7 @@ put('j', new, record)
 ready(new, n, nil)
 change('seq', seq + 1)
 tell(id)
+tell(new, READY)
 wake()
 conclude()
 return 1

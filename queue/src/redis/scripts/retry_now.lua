@@ -25,7 +25,7 @@ event(m, EVENT.retried_now)
 m.state = READY
 put('m', id, frozen(m))
 ready(id, r, frozen(m))
-tell(id)
+tell(id, READY, m.runs)
 wake()
 conclude()
 return READY

@@ -18,7 +18,10 @@ local function later(command)
 end
 local function commit()
   for i = 1, planned do call(unpack(plan[i])) end
-  -- Signals are hints: one that is refused changes nothing.
-  for i = 1, #sends do redis.pcall(PUBLISH, P .. 'sig', sends[i]) end
+  -- Signals are hints, and so is the feed's line, which is a command: one that is refused changes nothing.
+  for i = 1, #sends do
+    local s = sends[i]
+    if type(s) == 'table' then redis.pcall(unpack(s)) else redis.pcall(PUBLISH, P .. 'sig', s) end
+  end
   plan, planned, sends = {}, 0, {}
 end

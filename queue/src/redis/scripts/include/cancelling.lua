@@ -6,6 +6,7 @@ local function cancel_job(id, r, raw, state)
     local lease = call('HGET', LEASE, id)
     local flags = byte(lease, 18)
     if band(flags, CANCEL_ASKED) == 0 then
+      tell(id, 'K')
       later({'HSET', LEASE, id, sub(lease, 1, 17) .. char(flags + CANCEL_ASKED) .. sub(lease, 19)})
     end
     sends[#sends + 1] = 'c' .. id

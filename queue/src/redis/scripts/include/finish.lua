@@ -21,12 +21,12 @@ local function ended_in(state, tenant)
   end
   return e
 end
-local function ended(state, tenant, id)
+local function ended(state, tenant, id, run)
   local e = ended_in(state, tenant)
   e[#e + 1] = now_text
   e[#e + 1] = id
   count(tenant, state, 1)
-  tell(id)
+  tell(id, state, run)
 end
 local function plan_endings()
   if #index == 3 then return end
@@ -35,33 +35,50 @@ local function plan_endings()
   later(index)
   endings, index = {}, {'ZADD', ENDED, 'NX'}
 end
-local leave_group, finish
+local regroup, finish
 do
 local function group_of(r, err) return r.tenant .. '/' .. r.kind .. '/' .. fingerprint(err) end
-local function join_group(r, err)
-  local field = group_of(r, err)
-  local g = sample[field] or call('HGET', GROUPS, field)
-  local n, first, text = 0, now, err
-  if g then
-    n, first = unpick('>I4I8', g)
-    text = sub(g, 21)
+local HOURS_MAX = 48
+-- Letters by the hour in which they died: the hour 4, how many 4, the oldest first.
+local function with_hour(hours, at)
+  local hour, list, found = floor(at / 3600000), {}, false
+  for k = 1, #hours, 8 do
+    local h, n = unpick('>I4I4', hours, k)
+    if h == hour then
+      n, found = n + 1, true
+    elseif h > hour and not found then
+      list[#list + 1] = pack('>I4I4', hour, 1)
+      found = true
+    end
+    list[#list + 1] = pack('>I4I4', h, n)
   end
-  g = pack('>I4I8I8', n + 1, first, now) .. text
+  if not found then list[#list + 1] = pack('>I4I4', hour, 1) end
+  return table.concat(list, '', math.max(1, #list - HOURS_MAX + 1))
+end
+-- A letter comes to its group (`by` 1, with the time at which it died) or leaves it (-1), if it has an error. `dies`: its hour counts.
+-- A group: how many 4, first and last 8 each, how many hours 1 and those, unless there are none, and an error.
+regroup = function(r, err, by, at, dies)
+  if not err then return end
+  local field = group_of(r, err)
+  local g = sample[field]
+  if g == nil then g = call('HGET', GROUPS, field) end
+  if not g and by < 0 then return end
+  local n, first, last, hours, text = 0, at, at, '', err
+  if g then
+    n, first, last = unpick('>I4I8I8', g)
+    local size = byte(g, 21) > 0 and 1 + 8 * byte(g, 21) or 0
+    hours, text = sub(g, 22, 20 + size), sub(g, 21 + size)
+  end
+  if n + by <= 0 then
+    later({'HDEL', GROUPS, field})
+    sample[field] = false
+    return
+  end
+  if dies then hours = with_hour(hours, at) end
+  if by > 0 then first, last = math.min(first, at), math.max(last, at) end
+  g = pack('>I4I8I8', n + by, first, last) .. (hours == '' and '' or char(#hours / 8) .. hours) .. text
   sample[field] = g
   later({'HSET', GROUPS, field, g})
-end
-leave_group = function(r, err)
-  local field = group_of(r, err)
-  local g = sample[field] or call('HGET', GROUPS, field)
-  if not g then return end
-  local n = unpick('>I4', g)
-  if n <= 1 then
-    later({'HDEL', GROUPS, field})
-    sample[field] = nil
-  else
-    sample[field] = pack('>I4', n - 1) .. sub(g, 5)
-    later({'HSET', GROUPS, field, sample[field]})
-  end
 end
 local function free_unique(id, r)
   local holder = call('HGET', UNIQ, r.unique)
@@ -97,11 +114,11 @@ finish = function(id, r, m, state, reason, err, output)
     m.flags = m.flags - FOLLOWED
     left_behind[#left_behind + 1] = id
   end
-  ended(state, r.tenant, id)
+  ended(state, r.tenant, id, m.runs)
   if r.unique then free_unique(id, r) end
   if r.expires then later({'ZREM', EXP, id}) end
   if r.keep and state ~= DEAD then later({'ZADD', KEPT, now + r.keep, id}) end
-  if state == DEAD then join_group(r, err) end
+  if state == DEAD then regroup(r, err, 1, now, true) end
   if output then put('o', id, output) end
   if r.parent then
     if output then

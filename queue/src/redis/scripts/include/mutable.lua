@@ -5,9 +5,9 @@ local OWN_END = '\0\0'
 local NEVER = '\0\0\0\0\0\0\0\0'
 local HEAD = '>BBBBHHHI4BI8B'
 local EVENT = {completed = 1, retried = 2, died = 3, snoozed = 4, gated = 5, released = 6, crashed = 7, waited = 8, woken = 9,
-  cancelled = 10, expired = 11, retried_now = 12, replayed = 13}
+  cancelled = 10, expired = 11, retried_now = 12, replayed = 13, undone = 14, edited = 15, moved = 16, imported = 17}
 local REASON = {cancelled = 1, expired = 2, exhausted = 3, fatal = 4, crashed = 5, outcome_unknown = 6, given_up = 7,
-  runs_exhausted = 8, age_exhausted = 9, child_failed = 10, wait_timed_out = 11, output_too_large = 12}
+  runs_exhausted = 8, age_exhausted = 9, child_failed = 10, wait_timed_out = 11, output_too_large = 12, moved = 13, undone = 14}
 local EVENTS_MAX = 65536
 -- Flags: a letter that was repeated; jobs wait for the end of this one (follow.lua).
 local REPEATED, FOLLOWED = 1, 2

@@ -22,7 +22,9 @@ local function schedule(id, at)
     wake()
   end
 end
-local function begin(id, r, at)
+local function begin(id, r, at, was)
+  local state = at and SCHEDULED or READY
+  if state ~= was then tell(id, state) end
   if at then
     count(r.tenant, SCHEDULED, 1)
     schedule(id, at)
@@ -43,7 +45,8 @@ local function replace(holder, old, m, r, at)
   local o = parse(old)
   at = math.min(at or now, created(old) + r.unique_ms)
   if at <= now then at = nil end
-  if state_of(holder, m) == SCHEDULED then
+  local was = state_of(holder, m)
+  if was == SCHEDULED then
     count(o.tenant, SCHEDULED, -1)
     later({'ZREM', DUE, holder})
   else
@@ -53,7 +56,7 @@ local function replace(holder, old, m, r, at)
   end
   put('j', holder, dated(sub(old, 1, o.args_at - 1) .. sub(r.raw, r.args_at), at))
   tell(holder)
-  return begin(holder, o, at)
+  return begin(holder, o, at, was)
 end
 -- An id that was merged into another job by an earlier call.
 merged_into = function(id)
@@ -88,6 +91,7 @@ local function fall_asleep(id, r, wait, kept_beside)
   later({'ZADD', P .. 'waiting', wait_until(wait), id})
   put('m', id, frozen(m))
   count(r.tenant, WAITING, 1)
+  tell(id, WAITING)
   if kept_beside then
     local key = P .. 'x:' .. hex(id)
     guard({key})

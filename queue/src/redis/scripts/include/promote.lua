@@ -12,7 +12,7 @@ local function promote(limit)
       local r = parse(records[i])
       count(r.tenant, ms[i] and byte(ms[i]) == RETRYING and RETRYING or SCHEDULED, -1)
       ready(ids[i], r, ms[i])
-      tell(ids[i])
+      if watch > now then tell(ids[i], READY, ms[i] and unpick('>I4', ms[i], 11)) end
     end
   end
   later(gone)

@@ -35,7 +35,7 @@ local function reap(limit, random)
         later({'ZADD', DUE, now + random % 1000, id})
         count(r.tenant, RETRYING, 1)
         wake()
-        tell(id)
+        tell(id, RETRYING, m.runs)
       end
       put('m', id, frozen(m))
     end

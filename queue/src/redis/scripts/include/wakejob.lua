@@ -14,7 +14,7 @@ local function wake_job(id, r, m, verdict, reason)
     end
     event(m, EVENT.woken)
     ready(id, r, frozen(m))
-    tell(id)
+    tell(id, READY, m.runs)
     wake()
   end
   put('m', id, frozen(m))
