@@ -70,7 +70,8 @@ impl RedisBroker {
             let (id, line) = (value::text(&pair[0]), value::bytes(&pair[1]));
             let (place, line) = (id.and_then(|id| Place::of(id, 0)).ok_or_else(|| strange("feed"))?, line.ok_or_else(|| strange("feed"))?);
             let known = after.filter(|after| (after.ms, after.n) == (place.ms, place.n)).map_or(0, |after| after.known);
-            read_line(&queue, place, line, known, limit, &mut entries).ok_or_else(|| BrokerError::Corrupt("a line of a feed".to_owned()))?;
+            read_line(&queue, place, line, known, limit, &mut entries)
+                .ok_or_else(|| BrokerError::Corrupt("a line of a feed".to_owned()))?;
         }
         if entries.len() < limit {
             queue.signal.feed.answered(mark);
