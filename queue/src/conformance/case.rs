@@ -327,7 +327,7 @@ impl Case {
     pub async fn assert_counts_are_true(&self) {
         let stats = self.broker.stats(&Scope::All, &self.queue).await.expect("stats");
         let jobs = self.all().await;
-        let truth = State::ALL.map(|state| jobs.iter().filter(|job| job.state == state && job.replays.is_empty()).count() as u64);
+        let truth = State::ALL.map(|state| jobs.iter().filter(|job| job.state == state && !job.replayed).count() as u64);
         let told =
             [stats.scheduled, stats.ready, stats.running, stats.retrying, stats.waiting, stats.completed, stats.cancelled, stats.dead];
         assert_eq!(told, truth, "the counts of {:?} against the jobs", State::ALL);

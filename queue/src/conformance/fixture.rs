@@ -20,6 +20,11 @@ pub trait Fixture: Send + Sync {
     /// Returns when that clock has moved on by at least `by`: a manual one is advanced, a server's is waited for.
     async fn pass(&self, by: Duration);
 
+    /// Whether [`Fixture::pass`] takes no time, so that a case may let minutes pass.
+    fn may_skip(&self) -> bool {
+        false
+    }
+
     /// Everything that is kept for `queue`, as text: every row, or every key of its slot with its value. Left out is what is no part
     /// of any job: the count of refused late writes, the time the slot was last seen, and the flags of idle workers.
     async fn snapshot(&self, queue: &Name) -> String;

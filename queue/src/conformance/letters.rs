@@ -5,19 +5,19 @@ use crate::{BrokerError, Filter, Group, JobId, NewJob, Outcome, Parent, Policy, 
 use longshore_base::{Code, Name};
 
 /// A job that died of an error of that group.
-async fn letter(c: &Case, job: NewJob, fingerprint: &str) -> JobId {
+pub(super) async fn letter(c: &Case, job: NewJob, fingerprint: &str) -> JobId {
     let lease = c.run(job).await;
     c.ack(&lease, Outcome::Dead { reason: Reason::Fatal, error: error(fingerprint) }).await;
     lease.job.id
 }
 
-async fn groups(c: &Case) -> Vec<Group> {
+pub(super) async fn groups(c: &Case) -> Vec<Group> {
     let mut groups = c.broker.groups(&Scope::All, Some(&c.queue)).await.expect("groups");
     groups.sort_by(|a, b| (&a.fingerprint, &a.kind, &a.tenant).cmp(&(&b.fingerprint, &b.kind, &b.tenant)));
     groups
 }
 
-async fn replay(c: &Case, id: JobId, new_id: JobId) -> Result<JobId, BrokerError> {
+pub(super) async fn replay(c: &Case, id: JobId, new_id: JobId) -> Result<JobId, BrokerError> {
     only(c.broker.replay(&Scope::All, vec![Replay { id, new_id, args: None }]).await?)
 }
 

@@ -357,6 +357,72 @@ macro_rules! broker_conformance {
                 q4_repeating_an_enqueue_of_a_follower
                 q2_explain_names_the_job_that_is_followed
                 ;
+            finding:
+                q5_letters_found_by_fingerprint
+                q5_letters_found_by_text
+                q5_letters_found_by_args
+                q5_letters_found_by_time
+                q5_letters_found_by_everything_together
+                q5_letters_found_when_they_were_repeated
+                q5_letters_found_over_all_queues
+                ;
+            undoing:
+                q5_letters_edited_keep_their_place
+                q5_letters_edited_no_further
+                q5_letters_edited_like_living_jobs_tell_what_was_before
+                q5_letters_undone_are_dead_again
+                q5_letters_undone_bring_their_group_back
+                q5_letters_undone_may_be_repeated_again
+                q5_letters_undone_once
+                q5_letters_undone_from_scheduled
+                q5_letters_undone_not_after_the_start
+                q5_letters_undone_by_their_names_only
+                q5_letters_undone_free_the_key
+                q5_letters_undone_are_told_like_a_cancel
+                q5_letters_undone_within_their_scope
+                q5_letters_repeated_by_operations
+                ;
+            burying:
+                q5_letters_buried_as_they_were
+                q5_letters_buried_once
+                q5_letters_buried_are_counted_and_grouped
+                q5_letters_buried_are_listed_by_their_death
+                q5_letters_buried_or_refused_whole
+                q5_letters_buried_may_be_repeated
+                q5_letters_hours_count_every_death
+                q5_letters_hours_go_with_their_group
+                q5_letters_hours_are_bounded
+                ;
+            moving:
+                q5_moves_keep_every_field
+                q5_moves_from_every_state_of_rest
+                q5_moves_refused_elsewhere
+                q5_moves_refused_where_others_wait
+                q5_moves_may_be_repeated
+                q5_moves_may_follow_each_other
+                q5_moves_take_their_key_along
+                q5_moves_onto_a_taken_key_are_merged
+                q5_moves_are_counted
+                q5_moves_within_their_scope
+                q5_moves_outlive_who_asked_for_them
+                q5_moves_leave_a_record_that_may_be_purged
+                ;
+            feeding:
+                q7_feed_tells_nothing_before_somebody_listens
+                q7_feed_tells_every_state_in_order
+                q7_feed_tells_every_end
+                q7_feed_tells_what_a_step_brings_others
+                q7_feed_tells_what_becomes_of_letters
+                q7_feed_tells_edits_and_requests
+                q7_feed_tells_what_attempts_tell
+                q7_feed_tells_nothing_where_nothing_changed
+                q7_feed_goes_on_after_a_place
+                q7_feed_is_the_same_for_every_reader
+                q7_feed_announces
+                q7_feed_wakes_who_waits
+                q7_feed_tells_what_is_missed
+                q7_feed_ends_a_while_after_the_last_listener
+                ;
         }
     };
 }

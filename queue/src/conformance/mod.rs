@@ -13,12 +13,15 @@
 //! compared: a refused or failed call leaves everything as it was.
 
 pub mod budgets;
+pub mod burying;
 pub mod cancelling;
 mod case;
 pub mod crashes;
 pub mod ends;
 pub mod enqueueing;
 pub mod explaining;
+pub mod feeding;
+pub mod finding;
 pub mod firing;
 mod fixture;
 pub mod following;
@@ -27,6 +30,7 @@ pub mod leasing;
 pub mod letters;
 pub mod limits;
 mod list;
+pub mod moving;
 pub mod overlapping;
 pub mod people;
 mod planned;
@@ -38,6 +42,7 @@ pub mod schedules;
 pub mod seeing;
 pub mod sharing;
 pub mod steering;
+pub mod undoing;
 pub mod uniqueness;
 pub mod waiting;
 

@@ -8,7 +8,7 @@ fn two() -> Scope {
     Scope::Tenant(Name::literal("two"))
 }
 
-async fn pages(c: &Case, scope: &Scope, filter: &Filter, limit: usize) -> Vec<Job> {
+pub(super) async fn pages(c: &Case, scope: &Scope, filter: &Filter, limit: usize) -> Vec<Job> {
     let (mut jobs, mut cursor) = (Vec::new(), None);
     for _ in 0..1_000 {
         let page = c.broker.list(scope, filter, limit, cursor.as_deref()).await.expect("a page");
@@ -22,7 +22,7 @@ async fn pages(c: &Case, scope: &Scope, filter: &Filter, limit: usize) -> Vec<Jo
     panic!("the list has no end");
 }
 
-fn ids(jobs: &[Job]) -> Vec<JobId> {
+pub(super) fn ids(jobs: &[Job]) -> Vec<JobId> {
     let mut ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
     ids.sort();
     ids

@@ -287,7 +287,7 @@ pub(super) async fn wakes<T>(c: &Case, what: &str, act: impl Future<Output = T>)
 }
 
 /// The same for a watch, which is a hint only: what is done may come before the watch has begun, so it is done until it is heard.
-async fn hears<T>(what: &str, watch: impl Future<Output = ()>, act: impl AsyncFn() -> T) {
+pub(super) async fn hears<T>(what: &str, watch: impl Future<Output = ()>, act: impl AsyncFn() -> T) {
     let again = async {
         let mut pace = tokio::time::interval(Duration::from_millis(50));
         loop {

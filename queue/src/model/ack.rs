@@ -2,7 +2,7 @@
 
 use super::world::{Queue, Result, World, ms};
 use crate::{
-    Ack, Acked, BrokerError, CHARGE_LEAST_MS, ErrorInfo, EventKind, GateCause, JobId, LOGS_MAX, Note, Outcome, Reason, RuleScope, Saves,
+    Ack, Acked, BrokerError, CHARGE_LEAST_MS, Change, ErrorInfo, EventKind, GateCause, JobId, LOGS_MAX, Note, Outcome, Reason, RuleScope, Saves,
     State, Token, fair,
 };
 use longshore_base::{Millis, Name};
@@ -53,15 +53,19 @@ impl World {
     }
 
     /// Keeps progress and log lines.
-    pub fn note(&mut self, id: JobId, token: Token, note: Note) -> Result<()> {
+    pub fn note(&mut self, now: Millis, id: JobId, token: Token, note: Note) -> Result<()> {
         let record = self.fenced(id, token)?;
         if note.progress.is_some() {
-            record.job.progress = note.progress;
+            record.job.progress.clone_from(&note.progress);
         }
         record.noted = note.used.or(record.noted);
-        record.logs.extend(note.logs);
+        record.logs.extend(note.logs.iter().cloned());
         while record.logs.iter().map(|line| line.message.len()).sum::<usize>() > LOGS_MAX {
             record.logs.pop_front();
+        }
+        if note.progress.is_some() || !note.logs.is_empty() || note.output.is_some() {
+            let told = Change::Told { progress: note.progress, logs: note.logs, output: note.output };
+            self.queue_of(id).expect("it has the job").feed.push(now, Some(id), told);
         }
         Ok(())
     }
@@ -122,7 +126,7 @@ impl Queue {
             Outcome::Retry { after, .. } => self.rest(ack.id, now, State::Retrying, after),
             Outcome::Snooze { after } => self.snooze(ack.id, now, after),
             Outcome::Gate { .. } if self.ran_out(ack.id) => self.end(ack.id, now, State::Dead, Some(Reason::RunsExhausted), None),
-            Outcome::Gate { .. } | Outcome::Release { .. } => self.get(ack.id).job.state = State::Ready,
+            Outcome::Gate { .. } | Outcome::Release { .. } => self.make_ready(ack.id, now),
             Outcome::Wait(wait) => self.fall_asleep(ack.id, now, wait),
         }
         let state = self.jobs[&ack.id].job.state;
@@ -182,6 +186,15 @@ impl Queue {
         let job = &mut self.get(id).job;
         job.state = state;
         job.due_at = Some(now + ms(after));
+        self.stands(id, now);
+    }
+
+    /// The job is in its lane again.
+    pub(super) fn make_ready(&mut self, id: JobId, now: Millis) {
+        let job = &mut self.get(id).job;
+        job.state = State::Ready;
+        job.due_at = None;
+        self.stands(id, now);
     }
 
     /// The last error that the job's history tells.

@@ -2,10 +2,11 @@
 
 use super::World;
 use crate::{
-    Ack, Acked, BeatReply, Begun, Broker, BrokerError, Command, Delivered, Delivery, DueSchedules, Durability, Edit, Enqueued, Explanation,
-    ExtendReply, Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest,
-    LogLine, NewJob, Note, Page, QueueStats, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, ScheduleChange,
-    ScheduleFilter, SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token, WorkerReport,
+    Ack, Acked, Alert, BeatReply, Begun, Broker, BrokerError, Command, Delivered, Delivery, DueSchedules, Durability, Edit, Enqueued,
+    Explanation, ExtendReply, Feed, Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply,
+    LeaseRequest, Letter, LogLine, NewJob, Note, Page, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange,
+    RuleScope, Saves, ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport,
+    Token, Undo, WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Clock, ManualClock, Millis, Name};
@@ -38,7 +39,10 @@ impl ModelBroker {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut World, Millis) -> T) -> T {
-        let answer = change(&mut self.world(), self.clock.now());
+        let mut world = self.world();
+        world.begin_step();
+        let answer = change(&mut world, self.clock.now());
+        drop(world);
         self.bell.notify_waiters();
         answer
     }
@@ -82,7 +86,7 @@ impl Broker for ModelBroker {
         self.world().saved(id)
     }
     async fn note(&self, id: JobId, token: Token, note: Note) -> Result<()> {
-        self.change(|world, _| world.note(id, token, note))
+        self.change(|world, now| world.note(now, id, token, note))
     }
     async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<Vec<Result<Delivered>>> {
         Ok(self.change(|world, now| deliveries.iter().map(|delivery| world.deliver(now, delivery)).collect()))
@@ -117,6 +121,15 @@ impl Broker for ModelBroker {
     }
     async fn replay(&self, scope: &Scope, replays: Vec<Replay>) -> Result<Vec<Result<JobId>>> {
         Ok(self.change(|world, now| replays.into_iter().map(|replay| world.replay(now, scope, replay)).collect()))
+    }
+    async fn undo(&self, scope: &Scope, undos: Vec<Undo>) -> Result<Vec<Result<()>>> {
+        Ok(self.change(|world, now| undos.into_iter().map(|undo| world.undo(now, scope, undo)).collect()))
+    }
+    async fn bury(&self, letters: Vec<Letter>) -> Result<Vec<Result<Enqueued>>> {
+        Ok(self.change(|world, now| letters.into_iter().map(|letter| world.bury(now, letter)).collect()))
+    }
+    async fn relocate(&self, scope: &Scope, moves: Vec<Relocation>) -> Result<Vec<Result<JobId>>> {
+        Ok(self.change(|world, now| moves.into_iter().map(|to| world.relocate(now, scope, to)).collect()))
     }
     async fn purge(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<bool>> {
         Ok(self.change(|world, _| ids.iter().map(|id| world.purge(scope, *id)).collect()))
@@ -187,6 +200,17 @@ impl Broker for ModelBroker {
         let shown = |world: &World| world.record(id).map(|r| format!("{:?}", r.job));
         let before = shown(&self.world());
         self.until(at_most, |world| shown(world) != before).await;
+    }
+    async fn feed(&self, queue: &Name, after: Option<&str>, limit: usize) -> Result<Feed> {
+        Ok(self.world().feed(self.clock.now(), queue, after, limit))
+    }
+    async fn wait_feed(&self, queue: &Name, at_most: Duration) {
+        let before = self.world().feed_end(queue);
+        self.until(at_most, |world| world.feed_end(queue) != before).await;
+    }
+    async fn announce(&self, queue: &Name, alert: Alert) -> Result<()> {
+        self.change(|world, now| world.announce(now, queue, alert));
+        Ok(())
     }
     async fn schedule(&self, tenant: &Name, name: &Name, change: ScheduleChange, expected: Option<u64>) -> Result<ScheduleState> {
         self.change(|world, now| world.schedule(now, tenant, name, change, expected))

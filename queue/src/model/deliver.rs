@@ -64,6 +64,9 @@ impl Queue {
         record.job.due_at = wait.timeout.map(|timeout| now + super::world::ms(timeout));
         record.wait = Some(wait);
         self.look(id, now);
+        if self.jobs[&id].wait.is_some() {
+            self.stands(id, now);
+        }
     }
 
     /// Wakes the job if its wait has ended by what it was told.
@@ -113,8 +116,7 @@ impl Queue {
         let record = self.get(id);
         record.wait = None;
         record.woken = Some(why);
-        record.job.state = State::Ready;
-        record.job.due_at = None;
+        self.make_ready(id, now);
     }
 
     /// Ends the waits whose time is over.

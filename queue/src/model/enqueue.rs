@@ -1,7 +1,7 @@
 //! Enqueue: the id first, then the unique key, then the job.
 
 use super::world::{Queue, Record, Result, World, ms};
-use crate::{BrokerError, Counters, Due, Enqueued, FOLLOWERS_MAX, Job, JobId, NewJob, State, UniqueMode, WaitOn};
+use crate::{BrokerError, Counters, Due, Enqueued, FOLLOWERS_MAX, Job, JobId, Json, NewJob, PAYLOAD_MAX, State, UniqueMode, WaitOn};
 use longshore_base::{Code, Millis};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,6 +16,7 @@ impl World {
         if self.home(&new.queue) != new.id.home() {
             return Err(BrokerError::Refused(format!("{} was not made for the queue {}", new.id, new.queue)));
         }
+        fits(&new.args)?;
         if let Some(wait) = &new.wait {
             wait.check_start(new.id)?;
         }
@@ -67,8 +68,11 @@ impl Queue {
         record.job.args = new.args;
         record.job.due_at = (due > now).then_some(due);
         record.job.run_at = record.job.due_at;
-        record.job.state = if due > now { State::Scheduled } else { State::Ready };
-        let state = record.job.state;
+        let (before, state) = (record.job.state, if due > now { State::Scheduled } else { State::Ready });
+        record.job.state = state;
+        if before != state {
+            self.stands(holder, now);
+        }
         self.merged.push_back((new.id, holder));
         if self.merged.len() > MERGED_MAX {
             self.merged.pop_front();
@@ -77,8 +81,7 @@ impl Queue {
     }
 
     pub(super) fn insert(&mut self, now: Millis, new: NewJob) -> Enqueued {
-        self.seq += 1;
-        let (id, due) = (new.id, due_at(now, new.due));
+        let id = new.id;
         if let Some(unique) = &new.unique {
             let until = match unique.mode {
                 UniqueMode::Throttle { window } => Some(now + ms(window)),
@@ -86,6 +89,19 @@ impl Queue {
             };
             self.uniques.insert((new.tenant.clone(), new.kind.clone(), unique.key.clone()), (id, until));
         }
+        let wait = new.wait.clone();
+        self.write(now, new);
+        match wait.filter(|wait| !self.is_over(&wait.on)) {
+            Some(wait) => self.fall_asleep(id, now, wait),
+            None => self.stands(id, now),
+        }
+        Enqueued { id, state: self.jobs[&id].job.state, duplicate: false }
+    }
+
+    /// Writes a job's record as a new one, whatever it waits for and whichever key it wants.
+    pub(super) fn write(&mut self, now: Millis, new: NewJob) -> &mut Record {
+        self.seq += 1;
+        let (id, due) = (new.id, due_at(now, new.due));
         let job = Job {
             id,
             queue: new.queue,
@@ -144,11 +160,17 @@ impl Queue {
             logs: std::collections::VecDeque::new(),
         };
         self.jobs.insert(id, record);
-        if let Some(wait) = new.wait.filter(|wait| !self.is_over(&wait.on)) {
-            self.fall_asleep(id, now, wait);
-        }
-        Enqueued { id, state: self.jobs[&id].job.state, duplicate: false }
+        self.get(id)
     }
+}
+
+/// Args may be this large.
+pub(super) fn fits(args: &Json) -> Result<()> {
+    let size = args.get().len();
+    if size <= PAYLOAD_MAX {
+        return Ok(());
+    }
+    Err(BrokerError::Conflict { code: Code::ArgsTooLarge, detail: format!("the arguments are {size} bytes; {PAYLOAD_MAX} are allowed") })
 }
 
 /// When a job with this wish is due.

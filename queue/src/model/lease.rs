@@ -149,7 +149,7 @@ impl World {
             if cancelled {
                 queue.end(id, now, State::Cancelled, Some(crate::Reason::Cancelled), None);
             } else {
-                queue.get(id).job.state = State::Ready;
+                queue.make_ready(id, now);
             }
             queue.tell(id, now, EventKind::Released, Some(worker), None);
         }
@@ -189,6 +189,8 @@ impl Queue {
         record.job.started_at = Some(now);
         record.job.due_at = None;
         record.job.counters.runs += 1;
+        self.stands(id, now);
+        let record = &self.jobs[&id];
         Lease { job: record.job.clone(), token, woken: record.woken }
     }
 }

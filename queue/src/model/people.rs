@@ -1,12 +1,12 @@
-//! What people do with jobs: cancel, edit, retry, give up, replay, purge.
+//! What people do with jobs: cancel, edit, retry, give up, purge.
 
-use super::enqueue::due_at;
+use super::enqueue::{due_at, fits};
 use super::world::{Result, World};
-use crate::{BrokerError, Edit, EventKind, Group, Job, JobId, NewJob, Reason, Replay, Scope, State};
-use longshore_base::{Code, Millis, Name};
-use std::{collections::BTreeMap, time::Duration};
+use crate::{BrokerError, Change, Edit, EventKind, Job, JobId, Reason, Scope, State};
+use longshore_base::{Code, Millis, Name, rfc3339};
+use std::time::Duration;
 
-fn conflict(code: Code, job: &Job) -> BrokerError {
+pub(super) fn conflict(code: Code, job: &Job) -> BrokerError {
     BrokerError::Conflict { code, detail: format!("{} is {} at revision {}", job.id, job.state, job.revision) }
 }
 
@@ -17,7 +17,9 @@ impl World {
         let job = &mut queue.get(id).job;
         match job.state {
             State::Running => {
-                job.cancel_requested = true;
+                if !std::mem::replace(&mut job.cancel_requested, true) {
+                    queue.feed.push(now, Some(id), Change::CancelRequested);
+                }
                 return Ok(State::Running);
             }
             state if state.is_ended() => return Err(conflict(Code::NotCancellable, job)),
@@ -29,16 +31,25 @@ impl World {
         Ok(State::Cancelled)
     }
 
-    /// Changes a job that is not running, waiting or ended.
+    /// Changes a job that is not running, waiting or ended; of a letter that was not repeated its args and tags.
     pub fn edit(&mut self, now: Millis, scope: &Scope, id: JobId, revision: u32, edit: Edit) -> Result<u32> {
         let (queue, id) = self.seen(scope, id)?;
         let job = &mut queue.get(id).job;
-        if !matches!(job.state, State::Scheduled | State::Ready | State::Retrying) {
+        let editable = match job.state {
+            State::Scheduled | State::Ready | State::Retrying => true,
+            State::Dead => !job.replayed && edit.priority.is_none() && edit.due.is_none(),
+            _ => false,
+        };
+        if !editable {
             return Err(conflict(Code::NotEditable, job));
         }
         if job.revision != revision {
             return Err(conflict(Code::RevisionMismatch, job));
         }
+        if let Some(args) = &edit.args {
+            fits(args)?;
+        }
+        let (state, before) = (job.state, before(job, &edit));
         job.args = edit.args.unwrap_or_else(|| job.args.clone());
         job.priority = edit.priority.unwrap_or(job.priority);
         job.tags = edit.tags.unwrap_or_else(|| job.tags.clone());
@@ -55,7 +66,15 @@ impl World {
             };
         }
         job.revision += 1;
-        Ok(job.revision)
+        let (after, revision) = (job.state, job.revision);
+        queue.tell(id, now, EventKind::Edited, None, None);
+        let told = queue.get(id).job.history.last_mut().expect("told above");
+        (told.worker, told.before) = (edit.by, Some(before));
+        queue.feed.push(now, Some(id), Change::Edited);
+        if after != state {
+            queue.stands(id, now);
+        }
+        Ok(revision)
     }
 
     /// Brings a job forward.
@@ -65,8 +84,7 @@ impl World {
         if !matches!(job.state, State::Scheduled | State::Retrying) {
             return Err(conflict(Code::NotRetryable, job));
         }
-        job.state = State::Ready;
-        job.due_at = None;
+        queue.make_ready(id, now);
         queue.tell(id, now, EventKind::RetriedNow, None, None);
         Ok(State::Ready)
     }
@@ -84,40 +102,6 @@ impl World {
         Ok(State::Dead)
     }
 
-    /// Repeats a dead job as a new one.
-    pub fn replay(&mut self, now: Millis, scope: &Scope, replay: Replay) -> Result<JobId> {
-        let (queue, id) = self.seen(scope, replay.id)?;
-        let old = queue.jobs[&id].job.clone();
-        if old.replays.contains(&replay.new_id) {
-            return Ok(replay.new_id);
-        }
-        if old.state != State::Dead || !old.replays.is_empty() || queue.jobs.contains_key(&replay.new_id) {
-            return Err(conflict(Code::NotRetryable, &old));
-        }
-        let new = NewJob {
-            kind_version: old.kind_version,
-            client: old.client,
-            lane_key: old.lane_key,
-            cost: old.cost,
-            resources: old.resources,
-            priority: old.priority,
-            unique: old.unique,
-            policy: old.policy,
-            tags: old.tags,
-            parent: old.parent,
-            replay_of: Some(id),
-            tick: old.tick,
-            ..NewJob::new(replay.new_id, old.queue, old.kind, old.tenant, replay.args.unwrap_or(old.args))
-        };
-        if queue.taken(now, &new).is_some() {
-            return Err(conflict(Code::UniqueTaken, &queue.jobs[&id].job));
-        }
-        queue.insert(now, new);
-        queue.get(id).job.replays.push(replay.new_id);
-        queue.tell(id, now, EventKind::Replayed, None, None);
-        Ok(replay.new_id)
-    }
-
     /// Removes an ended job that nobody waits for.
     pub fn purge(&mut self, scope: &Scope, id: JobId) -> bool {
         let Some(record) = self.record(id) else { return true };
@@ -126,7 +110,11 @@ impl World {
         if pinned || !record.job.state.is_ended() || !scope.sees(&record.job.tenant) {
             return false;
         }
-        self.queue_of(id).is_some_and(|queue| queue.jobs.remove(&id).is_some())
+        self.queue_of(id).is_some_and(|queue| {
+            let gone = queue.jobs.remove(&id).is_some();
+            queue.forget_groups();
+            gone
+        })
     }
 
     /// Ended jobs whose retention is over, oldest first.
@@ -147,33 +135,16 @@ impl World {
         });
         late.map(|(_, r)| r.job.clone()).take(limit).collect()
     }
+}
 
-    /// Dead jobs with like errors.
-    #[must_use]
-    pub fn groups(&self, scope: &Scope, queue: Option<&Name>) -> Vec<Group> {
-        let mut groups = BTreeMap::<_, Group>::new();
-        for q in self.queues.values().filter(|q| queue.is_none_or(|name| *name == q.name)) {
-            for record in q.jobs.values() {
-                let job = &record.job;
-                let counted = job.state == State::Dead && job.replays.is_empty() && scope.sees(&job.tenant);
-                let (Some(error), Some(at), true) = (q.last_error(job.id), job.ended_at, counted) else { continue };
-                let key = (q.name.clone(), job.tenant.clone(), job.kind.clone(), error.fingerprint.clone());
-                let group = groups.entry(key).or_insert_with(|| Group {
-                    hours: Vec::new(),
-                    fingerprint: error.fingerprint.clone(),
-                    tenant: job.tenant.clone(),
-                    kind: job.kind.clone(),
-                    queue: q.name.clone(),
-                    sample: error,
-                    count: 0,
-                    first_at: at,
-                    last_at: at,
-                });
-                group.count += 1;
-                group.first_at = group.first_at.min(at);
-                group.last_at = group.last_at.max(at);
-            }
-        }
-        groups.into_values().collect()
-    }
+/// What an edit is about to change, as it is: a line for each.
+fn before(job: &Job, edit: &Edit) -> String {
+    let tags = || job.tags.iter().map(Name::as_str).collect::<Vec<_>>().join(",");
+    let lines = [
+        edit.priority.map(|_| format!("priority {}", job.priority.get())),
+        edit.due.map(|_| format!("due {}", job.due_at.map_or_else(|| "none".to_owned(), rfc3339))),
+        edit.tags.as_ref().map(|_| format!("tags {}", tags())),
+        edit.args.as_ref().map(|_| format!("args {} bytes", job.args.get().len())),
+    ];
+    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }

@@ -2,7 +2,7 @@
 
 use super::world::{Result, World, ms};
 use crate::{
-    BeatReply, Begun, BrokerError, Command, Filter, JobId, KindRecord, LogLine, Page, QueueStats, RuleScope, Scope, State, WorkerReport,
+    BeatReply, Begun, BrokerError, Command, Filter, Job, JobId, KindRecord, LogLine, Page, QueueStats, RuleScope, Scope, State, WorkerReport,
 };
 use longshore_base::{Millis, Name};
 use std::time::Duration;
@@ -25,23 +25,22 @@ pub(super) struct Request {
 }
 
 impl World {
-    /// A page of jobs, in the order of their ids.
+    /// A page of jobs: ended ones of one state newest first, others in the order of their ids.
     pub fn list(&self, scope: &Scope, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page> {
-        let after: Option<JobId> = match cursor {
-            Some(text) => Some(text.parse().map_err(|_| BrokerError::Refused(format!("`{text}` is no cursor")))?),
-            None => None,
-        };
+        let after = cursor.map(place).transpose()?;
+        let by_end = filter.state.is_some_and(State::is_ended);
+        let place_of = |job: &Job| (job.ended_at.filter(|_| by_end).map_or(0, |at| -at), job.id);
         let mut page = Page::default();
         let mut jobs: Vec<_> = self.queues.values().flat_map(|q| q.jobs.values()).map(|r| &r.job).collect();
-        jobs.sort_by_key(|job| job.id);
-        for job in jobs.into_iter().filter(|job| after.is_none_or(|after| job.id > after)) {
+        jobs.sort_by_key(|job| place_of(job));
+        for job in jobs.into_iter().filter(|job| after.is_none_or(|after| place_of(job) > after)) {
             page.scanned += 1;
-            let hidden = filter.state == Some(State::Dead) && !job.replays.is_empty();
+            let hidden = filter.state == Some(State::Dead) && job.replayed && !filter.replayed;
             if hidden || !scope.sees(&job.tenant) || !filter.matches(job) {
                 continue;
             }
             if page.items.len() == limit {
-                page.cursor = page.items.last().map(|job| job.id.to_string());
+                page.cursor = page.items.last().map(place_of).map(|(at, id)| format!("{at}/{id}"));
                 break;
             }
             page.items.push(job.clone());
@@ -61,7 +60,7 @@ impl World {
         let slots_live = self.slots_live(now, queue);
         let q = self.queue(queue);
         let count = |state: State| {
-            let seen = q.jobs.values().filter(|r| r.job.state == state && scope.sees(&r.job.tenant) && r.job.replays.is_empty());
+            let seen = q.jobs.values().filter(|r| r.job.state == state && scope.sees(&r.job.tenant) && !r.job.replayed);
             seen.count() as u64
         };
         let oldest = q.jobs.values().filter(|r| r.job.state == State::Ready && scope.sees(&r.job.tenant)).map(|r| r.job.created_at).min();
@@ -134,4 +133,10 @@ impl World {
         request.answer.get_or_insert_with(|| answer.to_owned());
         Ok(())
     }
+}
+
+/// A cursor: the place of the last job that was shown.
+fn place(text: &str) -> Result<(Millis, JobId)> {
+    let parts = text.split_once('/').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
+    parts.ok_or_else(|| BrokerError::Refused(format!("`{text}` is no cursor")))
 }

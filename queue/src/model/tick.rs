@@ -43,9 +43,7 @@ impl Queue {
     pub(super) fn promote(&mut self, now: Millis) -> u32 {
         let due = self.pick(|r| matches!(r.job.state, State::Scheduled | State::Retrying) && r.job.due_at.is_some_and(|due| due <= now));
         for id in &due {
-            let job = &mut self.get(*id).job;
-            job.state = State::Ready;
-            job.due_at = None;
+            self.make_ready(*id, now);
         }
         u32::try_from(due.len()).unwrap_or(u32::MAX)
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     Auto, BrokerError, Child, ChildOutcome, Delivery, ErrorInfo, Event, EventKind, Home, Job, JobId, KindRecord, LeaseReply, LogLine,
-    Reason, RuleScope, Saves, Scope, Signal, State, Token, UniqueMode, Wait, Woken,
+    NewJob, Reason, RuleScope, Saves, Scope, Signal, State, Token, UniqueMode, Wait, Woken,
 };
 use longshore_base::{Millis, Name};
 use std::{
@@ -59,6 +59,9 @@ pub(super) struct Queue {
     /// The last reply of each worker, by its call number.
     pub(super) replies: BTreeMap<String, (u64, LeaseReply)>,
     pub(super) outbox: VecDeque<Parcel>,
+    /// Letters that came to each group, by the hour.
+    pub(super) hours: BTreeMap<super::letters::GroupKey, BTreeMap<Millis, u64>>,
+    pub(super) feed: super::feed::Tape,
     pub(super) slots: Option<u32>,
     pub(super) scaled_at: Option<Millis>,
     pub(super) auto: Option<Auto>,
@@ -72,6 +75,8 @@ pub(super) struct Queue {
 pub(super) enum Parcel {
     Tell(Delivery),
     Cancel(JobId),
+    /// A job that goes on here.
+    Move(Box<NewJob>),
 }
 
 /// A job with what only the broker needs to know about it.
@@ -152,8 +157,9 @@ impl World {
         self.queues.get(queue).map_or_else(String::new, |q| {
             let rest = (q.seq, q.token, &q.uniques, &q.merged, &q.replies, &q.outbox, q.slots, &q.auto);
             let fair = (&q.running, &q.scopes, &q.shares, q.turn, &q.open, &q.means, q.mean_ms, &q.ends);
+            let hours = &q.hours;
             let schedules: Vec<_> = self.schedules.values().filter(|entry| entry.state.schedule.queue == *queue).collect();
-            format!("{:#?}\n{rest:#?}\n{fair:#?}\n{schedules:#?}", q.jobs)
+            format!("{:#?}\n{rest:#?}\n{fair:#?}\n{hours:#?}\n{schedules:#?}", q.jobs)
         })
     }
 
@@ -176,6 +182,10 @@ impl World {
                 }
                 Parcel::Cancel(id) => {
                     let _ = self.cancel(now, &Scope::All, id);
+                }
+                Parcel::Move(job) => {
+                    // What could be refused was looked at before it was sent.
+                    let _ = self.enqueue(now, *job);
                 }
             }
         }
@@ -202,6 +212,8 @@ impl Queue {
             merged: VecDeque::new(),
             replies: BTreeMap::new(),
             outbox: VecDeque::new(),
+            hours: BTreeMap::new(),
+            feed: super::feed::Tape::default(),
             slots: None,
             scaled_at: None,
             auto: None,
@@ -245,6 +257,10 @@ impl Queue {
             parcels.push(Parcel::Tell(parent.ended(id, outcome)));
         }
         self.outbox.extend(parcels);
+        if state == State::Dead {
+            self.count_hour(id);
+        }
+        self.stands(id, now);
         self.wake_followers(id, now);
     }
 

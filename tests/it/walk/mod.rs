@@ -1,6 +1,8 @@
 //! The random walk: the same operations through the model and through a broker, whose answers and whose visible state must agree after
 //! each of them. Seeded, so that a run repeats; `PROPTEST_CASES` makes it longer. A failure is shrunk to the shortest walk that shows it.
 
+mod compare;
+mod letters;
 mod ops;
 mod rules;
 mod schedules;

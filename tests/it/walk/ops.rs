@@ -132,6 +132,22 @@ pub(crate) enum Op {
         job: Index,
         again: bool,
     },
+    /// A replay is taken back, of one of the letters that were repeated.
+    Undo {
+        letter: Index,
+        which: u8,
+    },
+    /// A letter comes from elsewhere, or the last one once more.
+    Bury {
+        plan: Plan,
+        group: u8,
+        again: bool,
+    },
+    /// To another queue; or the last move once more.
+    Move {
+        job: Index,
+        again: bool,
+    },
     Purge(Index),
     Signal {
         job: Index,
@@ -329,6 +345,9 @@ impl Op {
             3 => index().prop_map(Self::RetryNow),
             2 => index().prop_map(Self::GiveUp),
             4 => (index(), any::<bool>()).prop_map(|(job, again)| Self::Replay { job, again }),
+            5 => (index(), 0..5_u8).prop_map(|(letter, which)| Self::Undo { letter, which }),
+            3 => (Plan::any(), 0..2_u8, proptest::bool::weighted(0.3)).prop_map(|(plan, group, again)| Self::Bury { plan, group, again }),
+            4 => (index(), proptest::bool::weighted(0.2)).prop_map(|(job, again)| Self::Move { job, again }),
             2 => index().prop_map(Self::Purge),
             3 => (index(), 0..3_u8, any::<bool>()).prop_map(|(job, once, wanted)| Self::Signal { job, once, wanted }),
             5 => (index(), 0..3_u8).prop_map(|(lease, key)| Self::Child { lease, key }),

@@ -80,8 +80,9 @@ impl Walker {
 
     pub(super) async fn used(&mut self, lease: &Granted, units: u64) -> Result<(), Stop> {
         let note = || Note { used: Some(units), ..Note::default() };
+        let now = self.case.now().await;
         let told = self.case.broker.note(lease.id, lease.broker, note()).await;
-        same(told, self.world.note(lease.id, lease.model, note()))
+        same(told, self.world.note(now, lease.id, lease.model, note()))
     }
 
     /// One scope after the other; all of them after each step would take too long.

@@ -1,9 +1,9 @@
 //! One walk: the broker and the model side by side.
 
-use super::ops::{End, FAR, NEAR, Op, Plan, When, reachable};
+use super::ops::{End, FAR, NEAR, Op, Plan, When};
 use longshore_base::{Millis, Name};
 use longshore_queue::{
-    Ack, BrokerError, Delivery, Due, Edit, Held, Job, JobId, Lease, LeaseRequest, NewJob, Parent, Policy, Priority, Replay, RuleChange,
+    Ack, BrokerError, Delivery, Due, Edit, Held, JobId, Lease, LeaseRequest, NewJob, Parent, Policy, Priority, Replay, RuleChange,
     RuleScope, Saves, Scope, ServedQueue, State, Token, Unique, WorkerReport, WorkerState,
     conformance::{Case, args, only},
     model::World,
@@ -38,10 +38,11 @@ pub(super) struct Walker {
     late: Vec<Granted>,
     pub(super) calls: u64,
     last_token: u64,
-    seen: BTreeMap<JobId, State>,
+    pub(super) seen: BTreeMap<JobId, State>,
     /// The scope that was compared last.
     pub(super) looks: u8,
-    purged: bool,
+    pub(super) purged: bool,
+    pub(super) post: super::letters::Post,
     pub(super) timed: super::schedules::Timed,
 }
 
@@ -52,6 +53,7 @@ impl Walker {
         let report = announced(&case);
         case.broker.beat(report.clone(), FAR).await.expect("a reply");
         world.beat(case.now().await, report, FAR);
+        let post = super::letters::Post::open(&case).await;
         Self {
             case,
             world,
@@ -64,6 +66,7 @@ impl Walker {
             seen: BTreeMap::new(),
             looks: 0,
             purged: false,
+            post,
             timed: super::schedules::Timed::default(),
         }
     }
@@ -81,15 +84,16 @@ impl Walker {
         if op.is_near() {
             self.case.pass(NEAR * 2).await;
         }
-        if matches!(op, Op::Ack(..) | Op::Cancel(_) | Op::Crash(_) | Op::GiveUp(_) | Op::Tick | Op::Lease { .. }) {
+        let ends = matches!(op, Op::Ack(..) | Op::Cancel(_) | Op::Crash(_) | Op::GiveUp(_) | Op::Undo { .. } | Op::Move { .. });
+        if ends || matches!(op, Op::Tick | Op::Lease { .. }) {
             self.tick().await;
         }
         self.compare().await.map_err(|stop| format!("after {op:?}: {stop}"))
     }
 
     async fn act(&mut self, op: &Op, now: Millis) -> Result<(), Stop> {
-        if matches!(op, Op::Edit { .. }) {
-            // An edit may promote what is due, or leave it to the next lease.
+        if matches!(op, Op::Edit { .. } | Op::Move { .. }) {
+            // These may promote what is due, or leave it to the next lease.
             self.tick().await;
         }
         match op {
@@ -137,6 +141,12 @@ impl Walker {
             }
             Op::Scale(slots) => self.rule(&RuleScope::Queue, RuleChange::Scale(*slots), None, now).await,
             Op::Limit { .. } | Op::Gate { .. } | Op::Quota { .. } => self.change(op, now).await,
+            Op::Undo { letter, which } => self.undo(letter, *which, now).await,
+            Op::Bury { plan, group, again } => self.bury(plan, *group, *again, now).await,
+            Op::Move { job, again } => match pick(job, &self.ids) {
+                Some(id) => self.relocate(id, *again, now).await,
+                None => Ok(()),
+            },
             Op::Used { lease, units } => match pick(lease, &self.held) {
                 Some(lease) => self.used(&lease, *units).await,
                 None => Ok(()),
@@ -190,14 +200,18 @@ impl Walker {
                     args: other.then(|| args("edited")),
                     priority: priority.and_then(Priority::new),
                     due: due.map(|when| if when == When::Now { Due::Now } else { Due::In(when.after()) }),
-                    tags: None,
+                    tags: other.then(|| vec![Name::literal("edited")]),
+                    by: Some("walker".into()),
                 };
                 let there = only(broker.get(&all, &[id]).await.map_err(|error| error.to_string())?);
                 let ours = self.world.record(id).map_or(0, |record| record.job.revision);
                 let theirs = there.map_or(0, |job| job.revision);
                 let off = u32::from(*stale) * 7;
                 let told = broker.edit(&all, id, theirs + off, edit.clone()).await;
-                same(told.map(drop), self.world.edit(now, &all, id, ours + off, edit).map(drop))
+                let ours = self.world.edit(now, &all, id, ours + off, edit);
+                let edited = ours.is_ok();
+                same(told.map(drop), ours.map(drop))?;
+                if edited { self.compare_edit(id).await } else { Ok(()) }
             }
             Op::Replay { again, .. } => {
                 let known = self.world.record(id).and_then(|record| record.job.replays.first().copied()).filter(|_| *again);
@@ -364,6 +378,10 @@ impl Walker {
         let now = self.case.now().await;
         self.case.broker.tick(&self.case.queue, TICK_LEASE).await.expect("a report");
         self.world.tick(now, &self.case.queue, TICK_LEASE);
+        if let Some(beside) = &self.post.beside {
+            beside.broker.tick(&beside.queue, TICK_LEASE).await.expect("a report");
+            self.world.tick(now, &beside.queue, TICK_LEASE);
+        }
     }
 
     /// Leases that the model does not know any more are late from now on.
@@ -373,64 +391,6 @@ impl Walker {
             .partition(|lease| self.world.record(lease.id).is_some_and(|record| record.token == Some(lease.model)));
         self.held = held;
         self.late.extend::<Vec<_>>(late);
-    }
-
-    async fn compare(&mut self) -> Result<(), Stop> {
-        let jobs = self.case.broker.get(&Scope::All, &self.ids).await.map_err(|error| error.to_string())?;
-        for (id, theirs) in self.ids.iter().zip(jobs) {
-            let ours = self.world.record(*id).map(|record| shown(&record.job));
-            if let Some(job) = &theirs {
-                let before = self.seen.insert(*id, job.state);
-                if before.is_some_and(|before| !reachable(before, job.state)) {
-                    return Err(format!("{id} went from {before:?} to {}", job.state));
-                }
-            }
-            let theirs = theirs.map(|job| shown(&job));
-            if theirs != ours {
-                return Err(format!("{id} differs:\n  broker {theirs:?}\n  model  {ours:?}"));
-            }
-            if ours.is_some() {
-                self.compare_inbox(*id).await?;
-            }
-        }
-        let mut told = self.case.broker.stats(&Scope::All, &self.case.queue).await.map_err(|error| error.to_string())?;
-        let mut ours = self.world.stats(self.case.now().await, &Scope::All, &self.case.queue);
-        for stats in [&mut told, &mut ours] {
-            (stats.oldest_ready_ms, stats.lease_lost) = (None, 0);
-            // Clocks differ, and what they are a measure of.
-            (stats.rate_per_s, stats.mean_ms, stats.scaled_at) = (0.0, None, stats.scaled_at.map(|_| 0));
-        }
-        if told != ours {
-            return Err(format!("counts differ:\n  broker {told:?}\n  model  {ours:?}"));
-        }
-        self.compare_schedules().await?;
-        self.compare_rules().await
-    }
-
-    async fn compare_inbox(&self, id: JobId) -> Result<(), Stop> {
-        let told = self.case.broker.inbox(id).await.map_err(|error| format!("inbox of {id}: {error}"))?;
-        let ours = self.world.inbox(id).map_err(|error| error.to_string())?;
-        let inbox = |inbox: longshore_queue::Inbox| {
-            let children: Vec<_> = inbox.children.into_iter().map(|c| (c.key, c.id, c.outcome.map(|o| o.state))).collect();
-            let signals: Vec<_> = inbox.signals.into_iter().map(|s| (s.once, s.name)).collect();
-            (children, signals)
-        };
-        let saves = |saves: Saves| {
-            let mut steps: Vec<_> = saves.steps.into_iter().map(|(key, value)| (key, value.get().to_owned())).collect();
-            steps.sort();
-            (saves.cursor.map(|cursor| cursor.get().to_owned()), steps)
-        };
-        // What an ended job was told or had kept is of no use to anybody; a broker may let go of it.
-        if self.world.record(id).is_some_and(|record| record.job.state.is_ended()) {
-            return Ok(());
-        }
-        let (told, ours) = (inbox(told), inbox(ours));
-        if told != ours {
-            return Err(format!("the inbox of {id} differs:\n  broker {told:?}\n  model  {ours:?}"));
-        }
-        let told = saves(self.case.broker.saved(id).await.map_err(|error| error.to_string())?);
-        let ours = saves(self.world.saved(id).map_err(|error| error.to_string())?);
-        if told == ours { Ok(()) } else { Err(format!("what {id} has kept differs:\n  broker {told:?}\n  model  {ours:?}")) }
     }
 }
 
@@ -447,25 +407,6 @@ fn announced(case: &Case) -> WorkerReport {
         kinds: KINDS.map(Name::literal).to_vec(),
         state: WorkerState::Active,
     }
-}
-
-/// What can be seen of a job and does not depend on the two clocks.
-fn shown(job: &Job) -> impl PartialEq + Debug + use<> {
-    let counters = (job.counters.attempts, job.counters.crashes, job.counters.crashes_in_row, job.counters.interruptions);
-    let ends = (job.reason, job.ended_at.is_some(), job.output.as_ref().map(|o| o.get().to_owned()));
-    let links = (job.parent.clone(), job.replay_of, job.replays.clone());
-    (
-        job.state,
-        counters,
-        ends,
-        links,
-        job.priority,
-        job.args.get().to_owned(),
-        job.due_at.is_some(),
-        job.cancel_requested,
-        job.worker.clone(),
-        job.tick.clone(),
-    )
 }
 
 fn mode_name(mode: longshore_queue::UniqueMode) -> &'static str {
