@@ -25,6 +25,11 @@ pub trait Fixture: Send + Sync {
         false
     }
 
+    /// Nobody has asked for the queue's feed for longer than [`crate::FEED_KEPT`]. Where time cannot be moved, the mark of the last call is.
+    async fn lapse(&self, _queue: &Name) {
+        self.pass(crate::FEED_KEPT + Duration::from_millis(1)).await;
+    }
+
     /// Everything that is kept for `queue`, as text: every row, or every key of its slot with its value. Left out is what is no part
     /// of any job: the count of refused late writes, the time the slot was last seen, and the flags of idle workers.
     async fn snapshot(&self, queue: &Name) -> String;

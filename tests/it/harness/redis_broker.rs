@@ -82,6 +82,18 @@ impl Fixture for OnRedis {
             pace.tick().await;
         }
     }
+    async fn lapse(&self, queue: &Name) {
+        let _rest = match self.moving {
+            Some(_) => Some(mover::rest().await),
+            None => None,
+        };
+        for server in &self.servers {
+            let mut server = server.clone();
+            for key in scan(&mut server, &format!("*{{{queue}/0}}:meta")).await {
+                let _: Value = cmd("HSET").arg(key).arg(&["feed", "1"]).query_async(&mut server).await.expect("HSET");
+            }
+        }
+    }
     async fn snapshot(&self, queue: &Name) -> String {
         let _rest = match self.moving {
             Some(_) => Some(mover::rest().await),
@@ -141,6 +153,7 @@ async fn read(server: &mut MultiplexedConnection, key: &[u8]) -> String {
         "set" => cmd("SMEMBERS").arg(key).to_owned(),
         "zset" => cmd("ZRANGE").arg(key).arg(&["0", "-1", "WITHSCORES"]).to_owned(),
         "list" => cmd("LRANGE").arg(key).arg(&["0", "-1"]).to_owned(),
+        "stream" => cmd("XRANGE").arg(key).arg(&["-", "+"]).to_owned(),
         "none" => return "gone".into(),
         other => panic!("a {other} is not expected"),
     };
