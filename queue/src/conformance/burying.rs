@@ -15,15 +15,7 @@ use longshore_base::{Code, Millis, Name};
 const HOUR_MS: Millis = 3_600_000;
 
 fn event(what: EventKind, at: Millis, run: u32, fingerprint: &str) -> Event {
-    Event {
-        at,
-        what,
-        run,
-        worker: Some(format!("there-{run}")),
-        started_at: Some(at - 20),
-        error: Some(error(fingerprint)),
-        before: None,
-    }
+    Event { at, what, run, worker: Some(format!("there-{run}")), started_at: Some(at - 20), error: Some(error(fingerprint)), before: None }
 }
 
 /// A letter that died there at that time, of an error of that group, after two attempts.
@@ -74,7 +66,11 @@ pub async fn q5_letters_buried_as_they_were(c: &Case) {
     };
     let begin = c.now().await;
     let mut letter = letter_from(new.clone(), begin - 5_000_000, "alpha");
-    letter.history.push(Event { error: None, before: Some("priority 5\ntags a".into()), ..event(EventKind::Edited, begin - 4_000_000, 6, "") });
+    letter.history.push(Event {
+        error: None,
+        before: Some("priority 5\ntags a".into()),
+        ..event(EventKind::Edited, begin - 4_000_000, 6, "")
+    });
     let id = bury(c, letter.clone()).await;
     let job = c.get(id).await;
     assert_eq!((job.state, job.reason, job.counters), (State::Dead, Some(Reason::Exhausted), letter.counters));
@@ -96,7 +92,8 @@ pub async fn q5_letters_buried_once(c: &Case) {
     let id = bury(c, again()).await;
     let there = Enqueued { id, state: State::Dead, duplicate: true };
     assert_eq!(c.unchanged(try_bury(c, again())).await.expect("the same answer"), there);
-    let changed = Letter { ended_at: 1_750_000_000_000, ..letter_from(NewJob { args: args("x"), ..job.clone() }, 1_740_000_000_000, "beta") };
+    let changed =
+        Letter { ended_at: 1_750_000_000_000, ..letter_from(NewJob { args: args("x"), ..job.clone() }, 1_740_000_000_000, "beta") };
     assert_eq!(c.unchanged(try_bury(c, changed)).await.expect("the same answer"), there);
     assert_eq!(only(groups(c).await).count, 1);
     let (living, _) = c.in_state(State::Ready).await;
@@ -122,10 +119,7 @@ pub async fn q5_letters_buried_are_counted_and_grouped(c: &Case) {
     bury(c, letter_from(NewJob { kind: Name::literal(OTHER), ..c.job() }, ended - 1_000, "beta")).await;
     let told = groups(c).await;
     let shown: Vec<_> = told.iter().map(|g| (g.fingerprint.as_str(), g.tenant.as_str(), g.kind.as_str(), g.count)).collect();
-    assert_eq!(
-        shown,
-        [("alpha", "one", super::KIND, 3), ("alpha", "two", super::KIND, 1), ("beta", "one", OTHER, 1)]
-    );
+    assert_eq!(shown, [("alpha", "one", super::KIND, 3), ("alpha", "two", super::KIND, 1), ("beta", "one", OTHER, 1)]);
     assert_eq!((told[0].first_at, told[0].last_at), (ended - 9_000_000, ended));
     assert_eq!(told[2].sample, error("beta"));
     assert_eq!(c.broker.stats(&Scope::All, &c.queue).await.expect("stats").dead, 5);

@@ -1,11 +1,6 @@
 //! Feeds: what happened to a queue's jobs, for whoever listens.
 
-use super::{
-    Case, LONG, SHORT, args, complete, dead, for_signal,
-    letters::letter,
-    only, retry,
-    steering::hears,
-};
+use super::{Case, LONG, SHORT, args, complete, dead, for_signal, letters::letter, only, retry, steering::hears};
 use crate::{
     Alert, Change, Delivery, Due, Edit, FEED_KEPT, FEED_MAX, Feed, FeedEntry, JobId, Letter, LogLine, NewJob, Note, Outcome, Priority,
     Reason, Relocation, Replay, Scope, State, Undo, Wait, WaitOn, WaitPolicy,
@@ -57,7 +52,8 @@ impl<'a> Ear<'a> {
     async fn tells<T>(&mut self, what: &str, act: impl Future<Output = T>, wanted: &[(JobId, State)]) -> T {
         let answer = act.await;
         let heard: Vec<_> = self.hears(wanted.len()).await.iter().map(state_of).collect();
-        let of = |id: JobId, list: &[(JobId, State)]| list.iter().filter(|(one, _)| *one == id).map(|(_, state)| *state).collect::<Vec<_>>();
+        let of =
+            |id: JobId, list: &[(JobId, State)]| list.iter().filter(|(one, _)| *one == id).map(|(_, state)| *state).collect::<Vec<_>>();
         for (id, _) in wanted.iter().chain(&heard) {
             assert_eq!(of(*id, &heard), of(*id, wanted), "{what}: {id}");
         }

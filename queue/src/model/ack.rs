@@ -2,8 +2,8 @@
 
 use super::world::{Queue, Result, World, ms};
 use crate::{
-    Ack, Acked, BrokerError, CHARGE_LEAST_MS, Change, ErrorInfo, EventKind, GateCause, JobId, LOGS_MAX, Note, Outcome, Reason, RuleScope, Saves,
-    State, Token, fair,
+    Ack, Acked, BrokerError, CHARGE_LEAST_MS, Change, ErrorInfo, EventKind, GateCause, JobId, LOGS_MAX, Note, Outcome, Reason, RuleScope,
+    Saves, State, Token, fair,
 };
 use longshore_base::{Millis, Name};
 use std::time::Duration;

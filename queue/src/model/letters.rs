@@ -5,9 +5,7 @@ use super::{
     people::conflict,
     world::{Queue, Result, World},
 };
-use crate::{
-    BrokerError, Enqueued, EventKind, GROUP_HOURS, Group, Hour, Job, JobId, Letter, NewJob, Reason, Replay, Scope, State, Undo,
-};
+use crate::{BrokerError, Enqueued, EventKind, GROUP_HOURS, Group, Hour, Job, JobId, Letter, NewJob, Reason, Replay, Scope, State, Undo};
 use longshore_base::{Code, Millis, Name};
 use std::collections::{BTreeMap, BTreeSet};
 

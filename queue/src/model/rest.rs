@@ -2,7 +2,8 @@
 
 use super::world::{Result, World, ms};
 use crate::{
-    BeatReply, Begun, BrokerError, Command, Filter, Job, JobId, KindRecord, LogLine, Page, QueueStats, RuleScope, Scope, State, WorkerReport,
+    BeatReply, Begun, BrokerError, Command, Filter, Job, JobId, KindRecord, LogLine, Page, QueueStats, RuleScope, Scope, State,
+    WorkerReport,
 };
 use longshore_base::{Millis, Name};
 use std::time::Duration;
