@@ -89,7 +89,20 @@ fn records_tell_the_declaration() {
 fn the_standard_kinds_are_there_and_told() {
     let catalog = Catalog::standard();
     let names: Vec<_> = catalog.names().iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["demo.echo", "demo.fail", "demo.sleep", "http.request", "schedules.backfill"]);
+    assert_eq!(
+        names,
+        [
+            "dead_letters.purge",
+            "dead_letters.replay",
+            "dead_letters.undo",
+            "demo.echo",
+            "demo.fail",
+            "demo.sleep",
+            "http.request",
+            "jobs.bulk",
+            "schedules.backfill"
+        ]
+    );
     for record in catalog.records() {
         assert!(!catalog.summary(&record.name).unwrap().is_empty(), "{} has no summary", record.name);
         assert!(record.policy.repeatable, "{}", record.name);

@@ -28,6 +28,8 @@ const PACE: Duration = seconds(1);
 pub(super) trait Course: Sync {
     /// Whether it looks at the first results of the jobs that it makes.
     const FOLLOWS: bool = false;
+    /// So many jobs are kept as the next ones.
+    const PART: usize = 4_000;
 
     /// Which jobs it is about.
     fn search(&self) -> &Search;
@@ -57,7 +59,7 @@ pub(super) async fn run<C: Course>(course: &C, cx: &Context) -> Result<Tally, Fa
         tell(&kept.tally, cx)?;
         return Ok(kept.tally);
     }
-    kept.fill(course.search(), cx).await?;
+    kept.fill(course, cx).await?;
     if cx.is_cancelled() {
         return Err(Failure::Cancelled);
     }

@@ -7,12 +7,10 @@ use crate::{
     operations::{RefusedJob, Tally},
 };
 use longshore_base::Millis;
-use longshore_dlq::{FirstResult, Found, Search, Verdict};
+use longshore_dlq::{FirstResult, Found, Verdict};
 use longshore_queue::JobId;
 use serde::{Deserialize, Serialize};
 
-/// Jobs that are kept as the next ones.
-const PART: usize = 4_000;
 /// Jobs that it made whose results it waits for; beyond that, results are not looked at until some of these have theirs.
 const OPEN_MAX: usize = 2_000;
 /// Refused jobs that are told, and bytes of each reason.
@@ -27,7 +25,7 @@ pub(super) struct Kept {
     part: Vec<JobId>,
     /// The last of those that were ever in `part`.
     place: Option<Found>,
-    /// Times that part the jobs after `place` into pieces of about [`PART`]; found piece by piece, so that no run reads them all.
+    /// Times that part the jobs after `place` into pieces of about [`Course::PART`]; found piece by piece, so that no run reads them all.
     marks: Vec<Millis>,
     /// Jobs it made without a first result yet.
     #[serde(with = "ids")]
@@ -46,37 +44,37 @@ impl Kept {
             (tally.well, tally.failing) = (Some(0), Some(0));
         }
         let mut marks = Vec::new();
-        if found.len() > PART {
-            marks.extend(found.iter().skip(2 * PART).step_by(PART).map(|found| found.at));
+        if found.len() > C::PART {
+            marks.extend(found.iter().skip(2 * C::PART).step_by(C::PART).map(|found| found.at));
             marks.push(Millis::MAX);
             marks.dedup();
         }
         let mut kept = Self { tally, part: Vec::new(), place: None, marks, open: Vec::new(), rested: false };
-        kept.take(found);
+        kept.take::<C>(found);
         cx.save(&kept).await?;
         Ok(kept)
     }
 
     /// Makes sure that there is a next job if there is any left.
-    pub(super) async fn fill(&mut self, search: &Search, cx: &Context) -> Result<(), Failure> {
+    pub(super) async fn fill<C: Course>(&mut self, course: &C, cx: &Context) -> Result<(), Failure> {
         if !self.part.is_empty() || self.marks.is_empty() {
             return Ok(());
         }
         while self.part.is_empty()
             && let Some(to) = self.marks.first().copied()
         {
-            let mut found = cx.find(&search.between(self.place.map_or(0, |place| place.at), to)).await?;
+            let mut found = cx.find(&course.search().between(self.place.map_or(0, |place| place.at), to)).await?;
             found.retain(|found| Some(*found) > self.place);
             if found.is_empty() {
                 self.marks.remove(0);
             }
-            self.take(found);
+            self.take::<C>(found);
         }
         cx.save(&*self).await
     }
 
-    fn take(&mut self, mut found: Vec<Found>) {
-        found.truncate(PART);
+    fn take<C: Course>(&mut self, mut found: Vec<Found>) {
+        found.truncate(C::PART);
         self.place = found.last().copied().or(self.place);
         self.part = found.into_iter().map(|found| found.id).collect();
     }

@@ -1,13 +1,20 @@
 //! Replays and purges.
 
-use super::{LATER, begin, close, end, error, fatal, finish, leased, letter, letter_in, letters, once, repeats, run, told};
+use super::{LATER, begin, close, end, error, fatal, finish, leased, letter, letter_in, letters, once, put, repeats, run, told};
 use crate::{
-    kinds::operations::{kept::Kept, replay},
-    operations::{PURGE, REPLAY, ReplayArgs},
+    Context, Failure,
+    kinds::operations::{
+        course::{self, Course},
+        kept::Kept,
+        purge::Purging,
+        replay,
+    },
+    operations::{PURGE, REPLAY, ReplayArgs, Tally},
     testing::{House, LEASE, NOW, name},
 };
 use longshore_base::Clock;
-use longshore_queue::{Broker, Counters, JobId, Letter, NewJob, Outcome, Priority, Reason, Replay, Scope, State, json as raw};
+use longshore_dlq::{Search, Verdict};
+use longshore_queue::{Broker, JobId, Outcome, Reason, Replay, Scope, State};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -172,8 +179,8 @@ async fn a_killed_purge_counts_what_it_had_removed() {
     let ids = letters(&house, 5).await;
     let id = begin(&house, "acme", PURGE, all(json!({}))).await;
     let cx = leased(&house, id).await;
-    let search = longshore_dlq::Search::letters(&Default::default(), LATER);
-    drop(Kept::begin(&crate::kinds::operations::purge::Purging { search }, &cx).await.unwrap());
+    let search = Search::letters(&Default::default(), LATER);
+    drop(Kept::begin(&Purging { search }, &cx).await.unwrap());
     cx.purge_letters(&ids[..3]).await.unwrap();
     house.clock.advance(2 * LEASE);
     assert_eq!(told(&finish(&house, id).await.0), json!({"total": 5, "done": 5, "purged": 5, "skipped": 0, "refused_count": 0}));
@@ -192,7 +199,7 @@ async fn a_cancel_ends_it_before_the_next_batch() {
     stop.cancel();
     let lease = house.lease(&name("operations")).await.unwrap();
     let cx = house.context_with(lease, stop);
-    assert!(matches!(run(&cx).await, Err(crate::Failure::Cancelled)));
+    assert!(matches!(run(&cx).await, Err(Failure::Cancelled)));
     assert_eq!(repeats(&house).await.len(), 10);
     close(&house, &cx, Outcome::Cancel).await;
 }
@@ -205,38 +212,54 @@ async fn args_that_name_nothing_are_fatal() {
     assert_eq!(fatal(run(&cx).await).1, "/filter: the field is missing");
 }
 
-/// A letter that was never a job here.
-fn buried(house: &House, home: longshore_queue::Home, at: i64) -> Letter {
-    let id = JobId::new(at, home, &*house.random);
-    let mut job = NewJob::new(id, name("dying"), name("demo.sleep"), name("acme"), raw(&json!({"ms": 1})));
-    job.priority = Priority::default();
-    let died = longshore_queue::Event {
-        at,
-        what: longshore_queue::EventKind::Died,
-        run: 1,
-        worker: Some("w".into()),
-        started_at: Some(at),
-        error: Some(error("alpha")),
-        before: None,
-    };
-    let counters = Counters { attempts: 1, runs: 1, ..Counters::default() };
-    Letter { job, counters, reason: Reason::Exhausted, history: vec![died], started_at: Some(at), ended_at: at }
+/// A purge that keeps few jobs as the next ones.
+struct Piecewise(Purging);
+
+impl Course for Piecewise {
+    const PART: usize = 7;
+    fn search(&self) -> &Search {
+        self.0.search()
+    }
+    fn per_second(&self) -> usize {
+        5
+    }
+    fn count<'a>(&self, tally: &'a mut Tally) -> &'a mut Option<u64> {
+        self.0.count(tally)
+    }
+    async fn act(&self, ids: &[JobId], cx: &Context) -> Result<Vec<Verdict>, Failure> {
+        self.0.act(ids, cx).await
+    }
 }
 
 #[tokio::test]
 async fn more_letters_than_are_kept_at_once_are_found_piece_by_piece() {
-    const MANY: i64 = 9_000;
     let house = House::standard().await;
-    let home = house.broker.home(&name("dying")).await.unwrap();
-    // Half of them died in one and the same millisecond.
-    let letters: Vec<_> = (0..MANY).map(|n| buried(&house, home, NOW - 20_000 + n.min(MANY / 2))).collect();
-    for part in letters.chunks(500) {
-        let answers = house.broker.bury(part.to_vec()).await.unwrap();
-        assert!(answers.iter().all(Result::is_ok));
+    letters(&house, 30).await;
+    // As many died in one and the same millisecond.
+    let mut leases = Vec::new();
+    for ms in 0..30 {
+        put(&house, "dying", "acme", "demo.sleep", json!({ "ms": ms })).await;
+        leases.push(house.lease(&name("dying")).await.unwrap());
     }
+    for lease in &leases {
+        end(&house, lease, Outcome::Dead { reason: Reason::Fatal, error: error("alpha") }).await;
+    }
+    letter(&house, "acme", json!({"ms": 1}), "alpha").await;
     let id = begin(&house, "acme", PURGE, all(json!({}))).await;
-    let (tally, _) = finish(&house, id).await;
-    let many = MANY as u64;
-    assert_eq!(told(&tally), json!({"total": many, "done": many, "purged": many, "skipped": 0, "refused_count": 0}));
+    let course = Piecewise(Purging { search: Search::letters(&Default::default(), LATER) });
+    let mut runs = 0;
+    let tally = loop {
+        let cx = leased(&house, id).await;
+        runs += 1;
+        match course::run(&course, &cx).await {
+            Ok(tally) => break tally,
+            Err(Failure::Snooze(after)) => close(&house, &cx, Outcome::Snooze { after }).await,
+            Err(other) => panic!("{other:?}"),
+        }
+        let kept: Value = serde_json::from_str(house.broker.saved(id).await.unwrap().cursor.unwrap().get()).unwrap();
+        assert!(kept["part"].as_str().unwrap().len() <= 7 * 22, "a piece and no more is kept: {kept}");
+    };
+    assert_eq!(told(&tally), json!({"total": 61, "done": 61, "purged": 61, "skipped": 0, "refused_count": 0}));
+    assert!((13..=20).contains(&runs), "{runs} runs");
     assert_eq!(house.broker.stats(&Scope::All, &name("dying")).await.unwrap().dead, 0);
 }
