@@ -4,7 +4,7 @@ use super::{
     RedisBroker, Result,
     enqueue::{BATCH_BYTES, BATCH_JOBS, Sent},
     keys, mutable,
-    people::{as_new, conflict, tenant_of},
+    people::{as_new, conflict, fits, tenant_of},
     queues::Queue,
     record,
     script::Script,
@@ -37,6 +37,7 @@ impl RedisBroker {
         let Some((job, _)) = self.with_record(&queue, replay.id).await?.filter(|(job, _)| scope.sees(&job.tenant)) else {
             return Err(BrokerError::NotFound);
         };
+        fits(replay.args.as_ref())?;
         let new = again(&job, replay);
         let mut command = self.command(Script::Replay, &queue.meta);
         command.arg(tenant_of(scope)).arg(&keys::short(replay.id)).arg(&keys::short(replay.new_id));

@@ -9,7 +9,7 @@ use super::{
     script::Script,
     value,
 };
-use crate::{BrokerError, Due, Edit, Home, Job, JobId, NewJob, PAYLOAD_MAX, Scope, State};
+use crate::{BrokerError, Due, Edit, Home, Job, JobId, Json, NewJob, PAYLOAD_MAX, Scope, State};
 use longshore_base::{Code, rfc3339};
 use std::collections::HashMap;
 
@@ -27,6 +27,14 @@ pub(super) fn tenant_of(scope: &Scope) -> &str {
 
 pub(super) fn conflict(code: Code, detail: String) -> BrokerError {
     BrokerError::Conflict { code, detail }
+}
+
+/// Args of an edit or a replay may be this large.
+pub(super) fn fits(args: Option<&Json>) -> Result<()> {
+    match args.map(|args| args.get().len()).filter(|size| *size > PAYLOAD_MAX) {
+        Some(size) => Err(conflict(Code::ArgsTooLarge, format!("the arguments are {size} bytes; allowed are {PAYLOAD_MAX}"))),
+        None => Ok(()),
+    }
 }
 
 impl RedisBroker {
@@ -76,9 +84,7 @@ impl RedisBroker {
 
     pub(super) async fn edit_job(&self, scope: &Scope, id: JobId, revision: u32, edit: &Edit) -> Result<u32> {
         let queue = self.queue_of(id).await?;
-        if let Some(size) = edit.args.as_ref().map(|a| a.get().len()).filter(|size| *size > PAYLOAD_MAX) {
-            return Err(conflict(Code::ArgsTooLarge, format!("the arguments are {size} bytes; allowed are {PAYLOAD_MAX}")));
-        }
+        fits(edit.args.as_ref())?;
         for _ in 0..EDIT_TRIES {
             let Some((job, stored)) = self.with_record(&queue, id).await?.filter(|(job, _)| scope.sees(&job.tenant)) else {
                 return Err(BrokerError::NotFound);
