@@ -377,16 +377,16 @@ pub async fn q7_feed_announces(c: &Case) {
 pub async fn q7_feed_wakes_who_waits(c: &Case) {
     let mut ear = Ear::open(c).await;
     let lease = c.running().await;
-    // What nobody has read yet may end a wait at once.
+    // What nobody has read yet may end a wait at once, and so may a signal that comes late: what is done may be done no time at all.
     ear.hears(2).await;
     hears("an enqueue", c.broker.wait_feed(&c.queue, LONG), async || c.add(1).await).await;
-    ear.hears(1).await;
+    ear.hears(0).await;
     hears("an alert", c.broker.wait_feed(&c.queue, LONG), async || announce(c, "some").await).await;
-    ear.hears(1).await;
+    ear.hears(0).await;
     let note = || Note { output: Some("piece".into()), ..Note::default() };
     let told = async || c.broker.note(lease.job.id, lease.token, note()).await.expect("noted");
     hears("a note", c.broker.wait_feed(&c.queue, LONG), told).await;
-    ear.hears(1).await;
+    ear.hears(0).await;
     let wait = c.broker.wait_feed(&c.queue, SHORT);
     let time = async {
         for _ in 0..LOOKS {
