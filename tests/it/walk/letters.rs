@@ -110,8 +110,10 @@ impl Walker {
                 }
             }
         }
+        // Which group a crash belongs to is a matter of each broker's own; these are of errors that were told.
         let groups = |groups: Vec<longshore_queue::Group>| {
-            let mut groups: Vec<_> = groups.into_iter().map(|g| (g.fingerprint, g.tenant, g.kind, g.count)).collect();
+            let told = groups.into_iter().filter(|group| group.fingerprint.starts_with('g'));
+            let mut groups: Vec<_> = told.map(|g| (g.fingerprint, g.tenant, g.kind, g.count)).collect();
             groups.sort();
             groups
         };
