@@ -80,7 +80,8 @@ async fn living_jobs_are_found_by_their_states() {
     let living = |filter, states: &[State]| Search::living(&wanted(filter), states, LATER);
     let mut found = house.found(&living(json!({}), &all)).await;
     let mut expected = vec![running.job.id, retrying, waiting];
-    (found.sort_unstable(), expected.sort_unstable());
+    found.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(found, expected);
     assert_eq!(house.found(&living(json!({}), &[State::Retrying])).await, [retrying]);
     assert_eq!(house.found(&living(json!({"state": "retrying"}), &all)).await, [retrying]);
