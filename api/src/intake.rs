@@ -225,6 +225,11 @@ impl<'a> Intake<'a> {
         self.deadline
     }
 
+    /// The same with all its time before it, after something that may take long.
+    pub(crate) fn renewed(self) -> Self {
+        Self { deadline: self.api.deadline(), ..self }
+    }
+
     /// With an Idempotency-Key: what ids are made from, and the time of the first call.
     pub(crate) fn seed(&self) -> Option<(&[u8; 16], Millis)> {
         self.key.as_ref().map(|key| (&key.seed, key.at))

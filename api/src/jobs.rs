@@ -1,8 +1,10 @@
 //! Jobs over HTTP: enqueue, read, edit, cancel, bring forward. Each handler checks, asks the broker, and shows what it said.
 
+mod bulk;
 mod list;
 mod shapes;
 
+pub(crate) use bulk::{__path_bulk, bulk};
 pub(crate) use list::{__path_list, __path_logs, list, logs};
 pub(crate) use shapes::Nothing;
 
@@ -134,8 +136,8 @@ pub(crate) async fn edit(
         None => None,
     };
     body.run_at.map_or(Ok(()), |at| api.checker.check_run_at(at.0))?;
-    let edit =
-        Edit { args, priority: body.priority.and_then(Priority::new), due: body.run_at.map(|at| Due::At(at.0)), tags: body.tags, by: None };
+    let (priority, due) = (body.priority.and_then(Priority::new), body.run_at.map(|at| Due::At(at.0)));
+    let edit = Edit { args, priority, due, tags: body.tags, by: Some(caller.name.to_string()) };
     match api.call(deadline, Repeat::Once, || api.broker.edit(&scope, id, revision, edit.clone())).await {
         Ok(_) => find(&api, &scope, deadline, id).await.map(shown),
         // The history has it, the queue does not: it has ended.

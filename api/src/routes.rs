@@ -26,6 +26,7 @@ pub(crate) fn table() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(openapi::head())
         .routes(routes!(jobs::create, jobs::list))
         .routes(routes!(jobs::create_batch))
+        .routes(routes!(jobs::bulk))
         .routes(routes!(jobs::get, jobs::edit))
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::retry))

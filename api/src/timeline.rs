@@ -3,7 +3,7 @@
 
 use crate::time::Time;
 use longshore_base::Millis;
-use longshore_queue::{Event, EventKind, Job, Reason, State};
+use longshore_queue::{Event, EventKind, Job, JobId, Reason, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,14 +22,22 @@ pub(crate) struct Step {
     /// The attempt's number, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attempt: Option<u32>,
-    /// Who ran it.
+    /// Who ran it; of `edited` who did it: the name of a key, or `operation:` and an operation's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) worker: Option<String>,
+    /// The job that goes on with this one, where it was replayed or moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = crate::view::id, required = false)]
+    pub(crate) job: Option<JobId>,
+    /// Of `edited`: what was there before, a line for each thing that changed, such as `priority 5`; args by their size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) before: Option<String>,
 }
 
 impl Step {
     fn new(at: Millis, state: State) -> Self {
-        Self { at: Time(at), state, reason: None, attempt: None, worker: None }
+        Self { at: Time(at), state, reason: None, attempt: None, worker: None, job: None, before: None }
     }
     fn because(self, reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..self }
@@ -43,20 +51,46 @@ impl Step {
 pub(crate) fn timeline(job: &Job) -> Vec<Step> {
     let mut steps = arrival(job);
     let mut told = 0;
-    // An edit moves nothing.
+    let mut replays = replays(job);
+    // An edit moves nothing, and is told where the job stood then.
     for event in job.history.iter().filter(|event| event.what != EventKind::Edited) {
         if let Some(started) = event.started_at.filter(|_| event.run > told) {
             steps.push(Step::new(started, State::Running).of(event.run, event.worker.as_ref()));
             told = event.run;
         }
-        steps.push(outcome(job, event));
+        let goes_on = match event.what {
+            EventKind::Replayed => replays.next(),
+            EventKind::Moved => job.moved_to,
+            _ => None,
+        };
+        steps.push(Step { job: goes_on, ..outcome(job, event) });
     }
     steps.extend(now(job, steps.last()));
+    tell_edits(job, &mut steps);
     steps
+}
+
+/// The jobs of the replays that the history still tells, oldest first.
+fn replays(job: &Job) -> impl Iterator<Item = JobId> {
+    let told = job.history.iter().filter(|event| event.what == EventKind::Replayed).count();
+    job.replays.iter().skip(job.replays.len().saturating_sub(told)).copied()
+}
+
+fn tell_edits(job: &Job, steps: &mut Vec<Step>) {
+    for event in job.history.iter().filter(|event| event.what == EventKind::Edited) {
+        let at = steps.partition_point(|step| step.at.0 <= event.at);
+        let state = at.checked_sub(1).map_or(job.state, |before| steps[before].state);
+        let step = Step::new(event.at, state).because("edited").of(0, event.worker.as_ref());
+        steps.insert(at, Step { before: event.before.clone(), ..step });
+    }
 }
 
 /// From the enqueue to the first readiness.
 fn arrival(job: &Job) -> Vec<Step> {
+    if job.history.iter().any(|event| event.what == EventKind::Imported) {
+        // It came as a letter, and what it went through elsewhere was before.
+        return Vec::new();
+    }
     let first = job.history.iter().find(|event| event.what != EventKind::Edited);
     let started = first.and_then(|event| event.started_at).or(job.started_at);
     if let Some(due) = job.run_at.filter(|due| *due > job.created_at) {
@@ -83,7 +117,7 @@ fn outcome(job: &Job, event: &Event) -> Step {
     let error = || event.error.as_ref().map_or("failed", |error| error.code.as_str());
     let ended = |state| Step::new(event.at, state).because(job.reason.map_or("", Reason::as_str));
     let at = |state| Step::new(event.at, state);
-    let last = job.history.last() == Some(event);
+    let last = job.history.iter().rev().find(|event| !is_of_a_letter(event.what)) == Some(event);
     let step = match event.what {
         EventKind::Completed => at(State::Completed),
         EventKind::Retried => at(State::Retrying).because(error()),
@@ -96,16 +130,21 @@ fn outcome(job: &Job, event: &Event) -> Step {
         EventKind::Crashed => at(State::Retrying).because("crashed"),
         EventKind::Waited => at(State::Waiting),
         EventKind::Woken => at(State::Ready).because("woken"),
-        EventKind::Cancelled => at(State::Cancelled).because(Reason::Cancelled.as_str()),
+        EventKind::Cancelled => at(State::Cancelled).because(job.reason.unwrap_or(Reason::Cancelled).as_str()),
         EventKind::Expired => at(State::Cancelled).because(Reason::Expired.as_str()),
         EventKind::RetriedNow => at(State::Ready).because("retried_now"),
         EventKind::Replayed => at(State::Dead).because("replayed"),
         EventKind::Undone => at(State::Dead).because("undone"),
-        EventKind::Edited => at(job.state).because("edited"),
+        EventKind::Edited => at(job.state),
         EventKind::Moved => at(State::Cancelled).because(Reason::Moved.as_str()),
         EventKind::Imported => at(State::Dead).because("imported"),
     };
     step.of(event.run, event.worker.as_ref())
+}
+
+/// What happens to a job that is dead, and leaves it so.
+const fn is_of_a_letter(what: EventKind) -> bool {
+    matches!(what, EventKind::Replayed | EventKind::Undone | EventKind::Edited | EventKind::Imported)
 }
 
 /// Where the job stands, unless the last step says so already.

@@ -67,9 +67,17 @@ pub(crate) struct JobView {
     /// The dead job that it repeats.
     #[schema(value_type = Option<String>)]
     replay_of: Option<JobId>,
-    /// The jobs that repeat it.
+    /// The jobs that repeat it, those that were taken back too.
     #[schema(value_type = Vec<String>)]
     replays: Vec<JobId>,
+    /// The last of `replays` stands for it; it is no dead letter until that is taken back.
+    replayed: bool,
+    /// The job of another queue that it goes on with.
+    #[schema(value_type = Option<String>)]
+    moved_from: Option<JobId>,
+    /// The job of another queue that goes on with this one.
+    #[schema(value_type = Option<String>)]
+    moved_to: Option<JobId>,
     /// For If-Match.
     pub(crate) revision: u32,
     #[schema(schema_with = time)]
@@ -134,6 +142,9 @@ impl From<Job> for JobView {
             worker: job.worker,
             replay_of: job.replay_of,
             replays: job.replays,
+            replayed: job.replayed,
+            moved_from: job.moved_from,
+            moved_to: job.moved_to,
             revision: job.revision,
             created_at: Time(job.created_at),
             run_at: job.due_at.or(job.run_at).map(Time),

@@ -225,7 +225,7 @@ async fn log_lines_and_progress_are_shown(api: Harness) {
     };
     let lease = api.broker.lease(&request).await.expect("a lease").leases.pop().expect("one job");
     let line = LogLine { at: 1_800_000_000_001, level: "info".into(), message: "half way".into() };
-    let note = Note { progress: Some(raw(&json!({ "done": 50 }))), logs: vec![line], used: None };
+    let note = Note { progress: Some(raw(&json!({ "done": 50 }))), logs: vec![line], output: None, used: None };
     api.broker.note(lease.job.id, lease.token, note).await.expect("noted");
     let logs = api.get(&api.operator, &format!("/v1/jobs/{id}/logs")).await.expect(200).body;
     assert_eq!(logs, json!({ "logs": [{ "at": "2027-01-15T08:00:00.001Z", "level": "info", "message": "half way" }] }));

@@ -33,8 +33,11 @@ fn job(state: State) -> Job {
         tags: Vec::new(),
         parent: None,
         replay_of: None,
+        moved_from: None,
+        moved_to: None,
         tick: None,
         replays: Vec::new(),
+        replayed: false,
         output: None,
         reason: None,
         history: Vec::new(),
@@ -46,7 +49,7 @@ fn job(state: State) -> Job {
 
 /// `run` was started at `from` by `w` and ended at `to`; times in milliseconds after the enqueue.
 fn ran(run: u32, from: Millis, to: Millis, what: EventKind) -> Event {
-    Event { at: T0 + to, what, run, worker: Some(format!("w{run}")), started_at: Some(T0 + from), error: None }
+    Event { at: T0 + to, what, run, worker: Some(format!("w{run}")), started_at: Some(T0 + from), error: None, before: None }
 }
 
 fn failed(run: u32, from: Millis, to: Millis, what: EventKind, code: &str) -> Event {
@@ -56,7 +59,7 @@ fn failed(run: u32, from: Millis, to: Millis, what: EventKind, code: &str) -> Ev
 
 /// Something that happened outside an attempt.
 fn told(at: Millis, what: EventKind) -> Event {
-    Event { at: T0 + at, what, run: 0, worker: None, started_at: None, error: None }
+    Event { at: T0 + at, what, run: 0, worker: None, started_at: None, error: None, before: None }
 }
 
 fn ended(job: Job, at: Millis, reason: Option<Reason>) -> Job {
@@ -79,6 +82,12 @@ fn check(job: &Job, expected: &str) {
             }
             if let Some(worker) = &step.worker {
                 line += &format!("@{worker}");
+            }
+            if let Some(before) = &step.before {
+                line += &format!(" before: {before}");
+            }
+            if let Some(id) = step.job {
+                line += &format!(" -> {}", id.home().0);
             }
             line
         })
@@ -134,6 +143,9 @@ fn bad_ends() {
     let mut replayed = ended(died, 2, Some(Reason::Fatal));
     replayed.history.push(told(7, EventKind::Replayed));
     check(&replayed, "0 ready, 1 running#1@w1, 2 dead(fatal)#1@w1, 7 dead(replayed)");
+    let crashed =
+        Job { history: vec![failed(1, 1, 2, EventKind::Crashed, "attempt.crashed"), told(7, EventKind::Replayed)], ..job(State::Dead) };
+    check(&ended(crashed, 2, Some(Reason::Crashed)), "0 ready, 1 running#1@w1, 2 dead(crashed)#1@w1, 7 dead(replayed)");
     let crashed = Job { history: vec![failed(1, 1, 2, EventKind::Crashed, "attempt.crashed")], ..job(State::Dead) };
     check(&ended(crashed, 2, Some(Reason::Crashed)), "0 ready, 1 running#1@w1, 2 dead(crashed)#1@w1");
     let both = vec![failed(1, 1, 2, EventKind::Crashed, "attempt.crashed"), ran(1, 1, 2, EventKind::Died)];
@@ -175,4 +187,62 @@ fn brought_forward() {
 fn a_history_whose_middle_is_gone_still_ends_where_the_job_stands() {
     let job = Job { history: Vec::new(), started_at: Some(T0 + 5), ..job(State::Dead) };
     check(&ended(job, 9, Some(Reason::Exhausted)), "0 ready, 9 dead(exhausted)");
+}
+
+/// A job of the queue with this number.
+fn other(home: u16) -> JobId {
+    JobId::derived(T0, Home(home), b"another")
+}
+
+fn edited(at: Millis, by: &str, before: &str) -> Event {
+    Event { worker: Some(by.to_owned()), before: Some(before.to_owned()), ..told(at, EventKind::Edited) }
+}
+
+#[test]
+fn edits_are_told_where_the_job_stood() {
+    let waits = Job { history: vec![edited(3, "ops", "priority 5")], ..job(State::Ready) };
+    check(&waits, "0 ready, 3 ready(edited)@ops before: priority 5");
+    let history = vec![
+        edited(3, "ops", "due none"),
+        failed(1, 51, 52, EventKind::Retried, "http.status"),
+        edited(60, "operation:7", "due 2026-11-22T10:00:00.000Z"),
+        ran(2, 90, 91, EventKind::Completed),
+    ];
+    let done = Job { run_at: Some(T0 + 50), history, started_at: Some(T0 + 90), ..job(State::Completed) };
+    check(
+        &ended(done, 91, None),
+        "0 scheduled, 3 scheduled(edited)@ops before: due none, 50 ready, 51 running#1@w1, 52 retrying(http.status)#1@w1, \
+         60 retrying(edited)@operation:7 before: due 2026-11-22T10:00:00.000Z, 90 running#2@w2, 91 completed#2@w2",
+    );
+}
+
+#[test]
+fn letters_tell_their_repeats_and_where_they_came_from() {
+    let died = failed(1, 1, 2, EventKind::Died, "http.status");
+    let history = vec![
+        died.clone(),
+        edited(5, "ops", "args 12 bytes"),
+        told(7, EventKind::Replayed),
+        told(8, EventKind::Undone),
+        told(9, EventKind::Replayed),
+    ];
+    // The history of the first replay of three is gone.
+    let replays = vec![other(3), other(4), other(5)];
+    let letter = Job { history, replays, replayed: true, ..job(State::Dead) };
+    check(
+        &ended(letter, 2, Some(Reason::Fatal)),
+        "0 ready, 1 running#1@w1, 2 dead(fatal)#1@w1, 5 dead(edited)@ops before: args 12 bytes, 7 dead(replayed) -> 4, 8 dead(undone), \
+         9 dead(replayed) -> 5",
+    );
+    let taken_back = Job { history: vec![told(4, EventKind::Cancelled)], ..job(State::Cancelled) };
+    check(&ended(taken_back, 4, Some(Reason::Undone)), "0 ready, 4 cancelled(undone)");
+    let elsewhere = Event { at: T0 - 10, started_at: Some(T0 - 20), ..died };
+    let imported = Job { history: vec![elsewhere, told(0, EventKind::Imported)], ..job(State::Dead) };
+    check(&ended(imported, -10, Some(Reason::Exhausted)), "-20 running#1@w1, -10 dead(exhausted)#1@w1, 0 dead(imported)");
+}
+
+#[test]
+fn a_moved_job_names_the_one_that_goes_on() {
+    let moved = Job { history: vec![told(4, EventKind::Moved)], moved_to: Some(other(2)), ..job(State::Cancelled) };
+    check(&ended(moved, 4, Some(Reason::Moved)), "0 ready, 4 cancelled(moved) -> 2");
 }
