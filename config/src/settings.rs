@@ -79,6 +79,10 @@ pub struct Keep {
     pub completed: Duration,
     /// How many of them stay per queue.
     pub completed_max: u64,
+    /// How long dead letters stay; None: until somebody replays or purges them.
+    pub dead: Option<Duration>,
+    /// A queue with so many of them is told; None: never.
+    pub dead_alert: Option<u64>,
 }
 
 /// `[api]`
@@ -226,9 +230,17 @@ fn scheduler(r: &mut Reader) -> Scheduler {
     Scheduler { tick: Duration::from_millis(r.int("scheduler.tick_ms", 20..=60_000, "ms")) }
 }
 
+const DEAD: &str = "ms (10 minutes to ten years, 0 for ever)";
+
 fn keep(r: &mut Reader) -> Keep {
     let completed = Duration::from_millis(r.int("keep.completed_ms", 600_000..=31_536_000_000, "ms (10 minutes to a year)"));
-    Keep { completed, completed_max: r.int("keep.completed_max", 0..=100_000_000, "jobs per queue") }
+    let completed_max = r.int("keep.completed_max", 0..=100_000_000, "jobs per queue");
+    let dead_ms = r.int("keep.dead_ms", 0..=315_360_000_000, DEAD);
+    let some = dead_ms == 0 || dead_ms >= 600_000;
+    r.relation(some, &["keep.dead_ms"], "is less than ten minutes".into(), &format!("0, or 600000..=315360000000 {DEAD}"));
+    let dead = (dead_ms > 0).then(|| Duration::from_millis(dead_ms));
+    let dead_alert = Some(r.int("keep.dead_alert", 0..=100_000_000, "dead letters per queue, 0 for never")).filter(|n| *n > 0);
+    Keep { completed, completed_max, dead, dead_alert }
 }
 
 fn api(r: &mut Reader) -> Api {

@@ -27,6 +27,7 @@ fn the_defaults_are_sound_and_as_promised() {
     assert_eq!(s.worker.concurrency, 32);
     assert!(s.scheduler.tick <= Duration::from_millis(500));
     assert_eq!((s.keep.completed, s.keep.completed_max), (Duration::from_secs(24 * 3600), 100_000));
+    assert_eq!((s.keep.dead, s.keep.dead_alert), (None, Some(10_000)), "dead letters stay");
     assert_eq!(s.api.body_bytes_max, 32 << 20);
     assert_eq!(s.broker, BrokerPlace::Sqlite("./longshore-data/queue.db".into()));
     assert_eq!(s.store, StorePlace::Sqlite("./longshore-data/store.db".into()));

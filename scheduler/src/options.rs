@@ -15,11 +15,23 @@ pub struct Options {
     pub keep_ms: u64,
     /// So many completed and cancelled jobs are kept in a queue at most. Dead ones are not trimmed.
     pub keep_count: u64,
+    /// How long dead letters are kept in their queue, in milliseconds; 0: until somebody decides.
+    pub dead_keep_ms: u64,
+    /// A queue with so many dead letters or more is told; 0: never.
+    pub dead_alert: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tick_ms: 500, lease_ms: 15_000, retention_ms: 10_000, keep_ms: 24 * 3_600_000, keep_count: 100_000 }
+        Self {
+            tick_ms: 500,
+            lease_ms: 15_000,
+            retention_ms: 10_000,
+            keep_ms: 24 * 3_600_000,
+            keep_count: 100_000,
+            dead_keep_ms: 0,
+            dead_alert: 10_000,
+        }
     }
 }
 
@@ -35,5 +47,11 @@ impl Options {
     }
     pub(crate) fn keep(&self) -> Duration {
         Duration::from_millis(self.keep_ms)
+    }
+    pub(crate) fn dead_keep(&self) -> Option<Duration> {
+        (self.dead_keep_ms > 0).then(|| Duration::from_millis(self.dead_keep_ms))
+    }
+    pub(crate) fn dead_alert(&self) -> Option<u64> {
+        Some(self.dead_alert).filter(|cap| *cap > 0)
     }
 }

@@ -43,7 +43,8 @@ struct Stage {
     queue: Name,
 }
 
-const FAST: Options = Options { tick_ms: 5, lease_ms: 15_000, retention_ms: 5, keep_ms: 60_000, keep_count: 3 };
+const FAST: Options =
+    Options { tick_ms: 5, lease_ms: 15_000, retention_ms: 5, keep_ms: 60_000, keep_count: 3, dead_keep_ms: 0, dead_alert: 0 };
 
 impl Stage {
     fn new() -> Self {

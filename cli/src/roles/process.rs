@@ -205,6 +205,8 @@ fn time(settings: &Settings, host: &Host, broker: &Arc<dyn Broker>, checker: &Ar
         lease_ms: ms(settings.worker.lease),
         keep_ms: ms(settings.keep.completed),
         keep_count: settings.keep.completed_max,
+        dead_keep_ms: settings.keep.dead.map_or(0, ms),
+        dead_alert: settings.keep.dead_alert.unwrap_or(0),
         ..longshore_scheduler::Options::default()
     };
     Scheduler::start(options, broker.clone(), Arc::new(store.clone()), checker.clone(), host.clock.clone(), host.random.clone())

@@ -12,11 +12,13 @@ use async_trait::async_trait;
 use decide::{Decided, Decider};
 use longshore_base::{Code, Millis, Name};
 use longshore_jobs::Checker;
-use longshore_queue::{Broker, BrokerError};
-use std::{sync::Arc, time::Duration};
+use longshore_queue::{Alert, Broker, BrokerError};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// So many schedules are looked at at once; the rest come with the next look.
 const LOOK: usize = 200;
+/// So many late schedules are named in one alert.
+const NAMED_MAX: usize = 5;
 
 /// See the file's first lines.
 #[derive(Debug)]
@@ -35,9 +37,14 @@ impl Recur {
     async fn fire(&self, queue: &Name, part: Vec<Decided>) -> Result<(), BrokerError> {
         let (told, fires): (Vec<_>, Vec<_>) = part.into_iter().map(|Decided { state, fire, .. }| (state, fire)).unzip();
         let mut failed = None;
+        let mut late: BTreeMap<Name, Vec<String>> = BTreeMap::new();
         for (state, fired) in told.iter().zip(self.broker.fire(queue, fires).await?) {
             match fired {
-                Ok(records) => tell::fired(&state.schedule, &records),
+                Ok(records) => {
+                    if let Some(told) = tell::fired(&state.schedule, &records) {
+                        late.entry(state.schedule.tenant.clone()).or_default().push(told);
+                    }
+                }
                 Err(BrokerError::Conflict { code: Code::ScheduleMoved, .. }) => tell::lost(&state.schedule),
                 Err(error) => {
                     tell::failed(&state.schedule, &error);
@@ -45,7 +52,23 @@ impl Recur {
                 }
             }
         }
+        for (tenant, told) in late {
+            self.announce(queue, tenant, &told).await;
+        }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// One alert for a tenant, however many of its schedules are late. Whoever is not reached learns it from the log and the histories.
+    async fn announce(&self, queue: &Name, tenant: Name, told: &[String]) {
+        let more = told.len().saturating_sub(NAMED_MAX);
+        let mut detail = told.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join("; ");
+        if more > 0 {
+            detail.push_str(&format!("; and {more} more"));
+        }
+        let alert = Alert { code: "schedules.late".to_owned(), tenant: Some(tenant), detail };
+        if let Err(error) = self.broker.announce(queue, alert).await {
+            tracing::debug!(%queue, %error, "late schedules could not be announced");
+        }
     }
 }
 

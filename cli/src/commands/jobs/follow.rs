@@ -44,11 +44,18 @@ pub(crate) fn entry(entry: &Value, before: Option<Millis>) -> String {
     if let Some(attempt) = entry["attempt"].as_u64() {
         line.push_str(&format!(" attempt {attempt}"));
     }
-    if let Some(worker) = entry["worker"].as_str() {
-        line.push_str(&format!(" on {worker}"));
+    let (reason, worker) = (entry["reason"].as_str(), entry["worker"].as_str());
+    if let Some(by) = worker {
+        line.push_str(&if reason == Some("edited") { format!(" by {by}") } else { format!(" on {by}") });
     }
-    if let Some(reason) = entry["reason"].as_str() {
+    if let Some(reason) = reason {
         line.push_str(&format!(" · {reason}"));
+    }
+    if let Some(was) = entry["before"].as_str().filter(|was| !was.is_empty()) {
+        line.push_str(&format!(", was {}", was.replace('\n', ", ")));
+    }
+    if let Some(job) = entry["job"].as_str() {
+        line.push_str(&format!(" → {job}"));
     }
     line.trim_end().to_owned()
 }

@@ -3,9 +3,10 @@
 use longshore_queue::{BrokerError, LATE_MS, Schedule, TickOutcome, TickRecord, TimingFault};
 use metrics::{counter, histogram};
 
-/// What came of a decision that this process carried out.
-pub(super) fn fired(schedule: &Schedule, records: &[TickRecord]) {
+/// What came of a decision that this process carried out. Answers which of its ticks were late, for people.
+pub(super) fn fired(schedule: &Schedule, records: &[TickRecord]) -> Option<String> {
     let (name, tenant, queue) = (&schedule.name, &schedule.tenant, &schedule.queue);
+    let (mut late, mut latest_ms) = (0, 0);
     for record in records {
         let (outcome, late_ms, count) = (record.outcome.as_str(), record.late_ms(), u64::from(record.count));
         let missed = record.outcome == TickOutcome::Missed;
@@ -16,6 +17,7 @@ pub(super) fn fired(schedule: &Schedule, records: &[TickRecord]) {
         let (job, detail) = (record.job.map(|job| job.to_string()), record.detail.as_deref());
         if missed || late_ms > LATE_MS.unsigned_abs() {
             counter!("longshore_schedule_late_total").increment(count);
+            (late, latest_ms) = (late + count, latest_ms.max(late_ms));
             let what = if missed { "ticks were missed and are not made up for" } else { "a tick was carried out late" };
             tracing::warn!(schedule = %name, %tenant, %queue, outcome, late_ms, ticks = count, at = record.at, job, detail, "{what}");
         } else if record.outcome == TickOutcome::Refused {
@@ -24,6 +26,7 @@ pub(super) fn fired(schedule: &Schedule, records: &[TickRecord]) {
             tracing::debug!(schedule = %name, %tenant, %queue, outcome, late_ms, at = record.at, job, detail, "a tick was carried out");
         }
     }
+    (late > 0).then(|| format!("{name}: {late} late or missed, by up to {} s", latest_ms / 1_000))
 }
 
 /// Another scheduler was faster, or somebody has just changed the schedule.

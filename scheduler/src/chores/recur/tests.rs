@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use longshore_base::{Clock, ManualClock, Millis, Name, Scope, SeededRandom, SystemClock};
 use longshore_jobs::{Catalog, Checker};
 use longshore_queue::{
-    Broker, FIRE_MOST, Filter, Fire, FireTick, Incarnation, Job, Missed, Schedule, ScheduleChange, ScheduleState, TickOutcome, TickRecord,
-    Timing, Turn, When, json, model::ModelBroker,
+    Broker, Change, FIRE_MOST, Filter, Fire, FireTick, Incarnation, Job, Missed, Schedule, ScheduleChange, ScheduleState, TickOutcome,
+    TickRecord, Timing, Turn, When, json, model::ModelBroker,
 };
 use serde_json::{Value, json as value};
 use std::{
@@ -206,7 +206,16 @@ async fn three_hours_without_a_scheduler_end_as_the_schedule_says() {
     }
     stage.look(&recur).await;
     stage.pass(3 * 3_600_000 + 30_000);
+    let before = stage.broker.feed(&QUEUE, None, 100).await.unwrap().next;
     stage.look(&recur).await;
+    let feed = stage.broker.feed(&QUEUE, Some(&before), 100).await.unwrap();
+    let alerts: Vec<_> =
+        feed.entries.iter().filter_map(|entry| if let Change::Alert(alert) = &entry.what { Some(alert) } else { None }).collect();
+    assert_eq!(alerts.len(), 1, "one for the tenant: {alerts:?}");
+    assert_eq!((alerts[0].code.as_str(), alerts[0].tenant.as_ref()), ("schedules.late", Some(&*TENANT)));
+    for name in ["skip", "latest", "all"] {
+        assert!(alerts[0].detail.contains(&format!("{name}: 180 late or missed, by up to 10770 s")), "{}", alerts[0].detail);
+    }
     use TickOutcome::{Missed as Gone, Started};
     assert_eq!(stage.told("skip").await, [(60, Gone, 180)]);
     assert_eq!(stage.told("latest").await, [(60, Gone, 179), (10_800, Started, 1)]);
