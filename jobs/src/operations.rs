@@ -144,7 +144,7 @@ pub struct Tally {
     pub changed: Option<u64>,
     /// Jobs that there was nothing to do with any more.
     pub skipped: u64,
-    /// The first twenty that could not be done.
+    /// The first two hundred that could not be done.
     pub refused: Vec<RefusedJob>,
     /// So many could not be done.
     pub refused_count: u64,

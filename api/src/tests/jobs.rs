@@ -122,6 +122,11 @@ async fn waiting_jobs_are_edited_on_their_revision(api: Harness) {
         .expect(200);
     assert_eq!((&edited.body["priority"], &edited.body["tags"], &edited.body["args"]), (&json!(0), &json!(["t"]), &json!({ "new": 1 })));
     assert_eq!(edited.body["id"], json!(id));
+    let told = edited.body["timeline"].as_array().and_then(|steps| steps.iter().find(|step| step["reason"] == "edited")).expect("told");
+    assert_eq!((&told["state"], &told["worker"]), (&json!("ready"), &json!("test")), "the key's name: {told}");
+    let mut before: Vec<_> = told["before"].as_str().expect("lines").lines().collect();
+    before.sort_unstable();
+    assert_eq!(before, ["args 17 bytes", "due none", "priority 5", "tags "]);
     patch(etag, json!({ "priority": 1 })).await.problem(412, "jobs.revision_mismatch");
     let revision = edited.body["revision"].to_string();
     let later = patch(revision, json!({ "run_at": "2027-01-15T10:00:00Z" })).await.expect(200).body;

@@ -10,6 +10,7 @@ mod lanes;
 mod limits;
 mod matrix;
 mod openapi;
+mod operations;
 mod operators;
 mod outages;
 mod rules;

@@ -4,7 +4,7 @@ use super::harness::{Harness, fine, kind};
 use serde_json::{Value, json};
 
 /// What CONTRACT.md names, as far as this version has it.
-const ROUTES: [&str; 69] = [
+const ROUTES: [&str; 70] = [
     "DELETE /v1/keys/{id}",
     "DELETE /v1/queues/{queue}/keys/{tenant}/{key}/limits",
     "DELETE /v1/queues/{queue}/kinds/{kind}/limits",
@@ -45,6 +45,7 @@ const ROUTES: [&str; 69] = [
     "PATCH /v1/jobs/{id}",
     "POST /v1/jobs",
     "POST /v1/jobs/batch",
+    "POST /v1/jobs/bulk",
     "POST /v1/jobs/{id}/cancel",
     "POST /v1/jobs/{id}/retry",
     "POST /v1/keys",

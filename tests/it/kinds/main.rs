@@ -1,4 +1,5 @@
-//! it-kinds — a worker process for tests that kill it: a kind that writes down when it began and ended, with every role of `longshore`.
+//! it-kinds — a worker process for tests that kill it: a kind that writes down when it began and ended, and one that fails as long as the
+//! world around it is broken, with every role of `longshore`.
 
 use longshore::{
     Context, Failure, Kind,
@@ -37,6 +38,38 @@ impl Kind for Written {
     }
 }
 
+/// What to ask of the world.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(crate = "longshore::serde", deny_unknown_fields)]
+#[schemars(crate = "longshore::schemars")]
+struct Call {
+    /// What would make it fail.
+    cause: String,
+    /// What the failure says.
+    #[serde(default)]
+    message: Option<String>,
+    /// How long it takes, in milliseconds.
+    ms: u64,
+    /// The file with a line for each cause that is there.
+    world: String,
+}
+
+struct Called;
+
+impl Kind for Called {
+    const NAME: &'static str = "it.called";
+    type Args = Call;
+    type Output = ();
+
+    async fn run(args: Call, cx: &Context) -> Result<(), Failure> {
+        if args.ms > 0 {
+            cx.clock().sleep(std::time::Duration::from_millis(args.ms)).await;
+        }
+        let broken = std::fs::read_to_string(&args.world)?.lines().any(|cause| cause == args.cause);
+        if broken { Err(Failure::fatal(args.message.unwrap_or(args.cause))) } else { Ok(()) }
+    }
+}
+
 /// One write, so that lines of several processes do not mix.
 fn line(args: &Args, cx: &Context, what: &str) -> Result<(), Failure> {
     let text = format!("{what} {} {} {} {}\n", cx.clock().now(), cx.id(), args.account, std::process::id());
@@ -45,5 +78,5 @@ fn line(args: &Args, cx: &Context, what: &str) -> Result<(), Failure> {
 }
 
 fn main() -> ExitCode {
-    longshore::app().kind::<Written>().main()
+    longshore::app().kind::<Written>().kind::<Called>().main()
 }

@@ -72,6 +72,8 @@ pub(crate) fn binary(name: &str) -> PathBuf {
 #[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) dir: PathBuf,
+    /// The binary that answers HTTP.
+    program: &'static str,
     broker: Option<String>,
     env: Vec<(String, String)>,
     pub(crate) url: String,
@@ -83,7 +85,12 @@ pub(crate) struct Engine {
 impl Engine {
     /// `longshore up` on an empty folder.
     pub(crate) async fn up(env: &[(&str, &str)]) -> Self {
-        let mut engine = Self::new(None, env);
+        Self::up_of("longshore", env).await
+    }
+
+    /// The same of another binary.
+    pub(crate) async fn up_of(program: &'static str, env: &[(&str, &str)]) -> Self {
+        let mut engine = Self { program, ..Self::new(None, env) };
         engine.start_front("up", &[]).await;
         engine
     }
@@ -99,6 +106,7 @@ impl Engine {
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             dir: harness::folder("engine"),
+            program: "longshore",
             broker,
             env: env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             url: String::new(),
@@ -112,7 +120,7 @@ impl Engine {
     pub(crate) async fn start_front(&mut self, role: &str, args: &[&str]) {
         let mut all = vec!["--listen", "127.0.0.1:0", "--json"];
         all.extend(args);
-        let mut process = self.spawn("longshore", role, &all, Stdio::piped()).await;
+        let mut process = self.spawn(self.program, role, &all, Stdio::piped()).await;
         let out = process.child.stdout.take().expect("piped");
         let line = tokio::task::spawn_blocking(move || {
             let mut lines = BufReader::new(out).lines();

@@ -3,6 +3,7 @@
 mod embedded;
 mod engine;
 mod lanes;
+mod letters;
 mod nginx;
 mod on_redis;
 mod real_http;

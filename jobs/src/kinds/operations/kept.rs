@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 /// Jobs that it made whose results it waits for; beyond that, results are not looked at until some of these have theirs.
 const OPEN_MAX: usize = 2_000;
 /// Refused jobs that are told, and bytes of each reason.
-const REFUSED_MAX: usize = 20;
-const DETAIL_MAX: usize = 300;
+const REFUSED_MAX: usize = 200;
+const DETAIL_MAX: usize = 200;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Kept {
