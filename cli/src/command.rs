@@ -49,7 +49,10 @@ pub(crate) enum Command {
     /// Declare schedules, see when they ran and run next, pause, run and make up for them
     #[command(subcommand)]
     Schedules(commands::schedules::Command),
-    /// See and stop work on many jobs at once, such as a backfill
+    /// Group, read, edit, replay and remove dead letters: the jobs that failed for good
+    #[command(subcommand)]
+    Dlq(commands::dlq::Command),
+    /// See, follow and stop work on many jobs at once, such as a replay or a backfill
     #[command(subcommand)]
     Operations(commands::operations::Command),
     /// See and tell workers
@@ -92,6 +95,7 @@ impl Command {
             Self::Limits(command) => commands::limits::run(command, host).await,
             Self::Resources(command) => commands::resources::run(command, host).await,
             Self::Schedules(command) => commands::schedules::run(command, host).await,
+            Self::Dlq(command) => commands::dlq::run(command, host).await,
             Self::Operations(command) => commands::operations::run(command, host).await,
             Self::Workers(command) => commands::workers::run(command, host).await,
             Self::Kinds(command) => commands::kinds::run(command, host).await,

@@ -15,6 +15,12 @@ pub(crate) fn aside(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}"));
 }
 
+/// A question on stderr; the answer stands on the same line.
+pub(crate) fn ask(text: &str) {
+    let mut err = std::io::stderr().lock();
+    drop(write!(err, "{text}").and_then(|()| err.flush()));
+}
+
 /// A document for programs: one line of JSON.
 pub(crate) fn json(value: &Value) {
     line(&value.to_string());

@@ -14,6 +14,8 @@ pub struct Environment {
     pub api: Option<String>,
     /// `LONGSHORE_KEY`: the key that operator commands present.
     pub key: Option<Secret<String>>,
+    /// `VISUAL`, else `EDITOR`: the program that people edit texts with.
+    pub editor: Option<String>,
     /// `NO_COLOR` is set: print no colours.
     pub plain: bool,
 }
@@ -32,8 +34,11 @@ impl Environment {
     pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut environment = Self::default();
         for (name, value) in variables {
-            if name == "NO_COLOR" {
-                environment.plain = !value.is_empty();
+            match name.as_str() {
+                "NO_COLOR" => environment.plain = !value.is_empty(),
+                "VISUAL" if !value.is_empty() => environment.editor = Some(value.clone()),
+                "EDITOR" if !value.is_empty() => environment.editor = environment.editor.or(Some(value.clone())),
+                _ => {}
             }
             let Some(rest) = name.strip_prefix("LONGSHORE_") else { continue };
             match rest {

@@ -95,6 +95,13 @@ pub const MOVES: &[Move] = &[
         effects: "the id is checked first, then the unique key; a duplicate answers the existing job; Waiting: a tick that is held, or \
                   depends-on, until the other job has ended",
     },
+    Move {
+        from: &[],
+        event: "a letter is brought from elsewhere (import)",
+        to: &[Dead],
+        effects: "enters the dead index and its group, with the history and the end that it had there; an id that is there already \
+                  answers its job",
+    },
     Move { from: &[Scheduled], event: "due", to: &[Ready], effects: "enters its lane" },
     Move { from: &[Scheduled], event: "replaced, or run_at edited", to: &[Ready, Scheduled], effects: "" },
     Move { from: &[Ready], event: "lease, every scope admits", to: &[Running], effects: "a token; runs + 1" },
@@ -106,6 +113,18 @@ pub const MOVES: &[Move] = &[
         effects: "reason expired; the unique key is freed",
     },
     Move { from: &[Scheduled, Ready, Retrying, Waiting], event: "cancel", to: &[Cancelled], effects: "open children are told" },
+    Move {
+        from: &[Scheduled, Ready, Retrying],
+        event: "move to another queue (no parent, children or followers)",
+        to: &[Cancelled],
+        effects: "reason moved; the unique key is freed; the new job enters this slot's outbox, from which it is enqueued there",
+    },
+    Move {
+        from: &[Scheduled, Ready, Waiting],
+        event: "the replay that made it is taken back (never leased)",
+        to: &[Cancelled],
+        effects: "reason undone; the unique key is freed; its letter enters the dead index and its group again",
+    },
     Move { from: &[Running], event: "Complete", to: &[Completed], effects: "attempts + 1; wins over a cancel request" },
     Move { from: &[Running], event: "Retry, attempts left", to: &[Retrying], effects: "attempts + 1" },
     Move { from: &[Running], event: "Retry with none left, or Fatal", to: &[Dead], effects: "attempts + 1" },
@@ -145,4 +164,10 @@ pub const MOVES: &[Move] = &[
     Move { from: &[Waiting], event: "timeout or failed child with policy die", to: &[Dead], effects: "" },
     Move { from: &[Completed, Cancelled, Dead], event: "retention, or purge of a dead one", to: &[], effects: "copied to the store first" },
     Move { from: &[Dead], event: "replay", to: &[Dead], effects: "leaves the dead index and the groups; a new job names it" },
+    Move {
+        from: &[Dead],
+        event: "its replay is taken back, or its args or tags are edited (not replayed)",
+        to: &[Dead],
+        effects: "back in the dead index and its group with the end that it had; an edit leaves it where it is, revision + 1",
+    },
 ];

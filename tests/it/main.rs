@@ -8,6 +8,7 @@
 //! A scenario is one file here and one line below. Nothing sleeps: a test waits for a condition with a bound (`harness::eventually`).
 
 mod cli_commands;
+mod cli_dlq;
 mod cli_schedules;
 mod cli_start;
 mod conformance;

@@ -1,8 +1,10 @@
 //! The HTTP side of the operator commands: one request in, a document or a readable reason out.
 
 mod problem;
+mod stream;
 
 pub(crate) use problem::line as fault_line;
+pub(crate) use stream::Stream;
 
 use crate::stop::Stop;
 use clap::Args;
@@ -79,6 +81,32 @@ impl Client {
         body: Option<Value>,
         headers: &[(&'static str, String)],
     ) -> Result<Value, Stop> {
+        let mut request = self.request(method, path, query, headers);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        self.answer(request).await
+    }
+
+    /// Sends text of another type than JSON. The answer is JSON.
+    pub(crate) async fn post_text(
+        &self,
+        path: &[impl AsRef<str>],
+        query: &[(&str, String)],
+        kind: &str,
+        text: String,
+    ) -> Result<Value, Stop> {
+        let headers = [("Content-Type", kind.to_owned())];
+        self.answer(self.request(Method::POST, path, query, &headers).body(text)).await
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &[impl AsRef<str>],
+        query: &[(&str, String)],
+        headers: &[(&'static str, String)],
+    ) -> reqwest::RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
@@ -93,9 +121,10 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
+        request
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, Stop> {
         let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = answer.status().as_u16();
         let body = answer.bytes().await.map_err(|error| self.unreachable(&error))?;

@@ -1,9 +1,13 @@
 //! The operator commands, one file each. They speak HTTP; only `migrate`, `doctor`, `config` and `keys --local` open files or servers.
 
+pub(crate) mod bulk;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod difference;
+pub(crate) mod dlq;
 pub(crate) mod doctor;
 pub(crate) mod enqueue;
+pub(crate) mod filter;
 pub(crate) mod gate;
 pub(crate) mod jobs;
 pub(crate) mod keys;

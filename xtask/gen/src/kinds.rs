@@ -19,6 +19,9 @@ pub(crate) fn page(catalog: &Catalog) -> String {
     for record in catalog.records().iter().filter(|record| catalog.alias_of(&record.name).is_none()) {
         let _ = write!(page, "\n## {}\n{}\n\n", record.name, catalog.summary(&record.name).unwrap_or_default());
         policy(&mut page, record);
+        if record.internal {
+            page.push_str("\nAn operation: calls of the API begin it, and nobody can enqueue it by hand ([dead letters](dead-letters.md#operations)).\n");
+        }
         if let Some(schedule) = schedule(record) {
             let _ = writeln!(page, "\n{schedule}");
         }

@@ -1,5 +1,6 @@
 //! `jobs …` — find jobs, read what happened to one, and steer it.
 
+mod bulk;
 mod cancel;
 mod each;
 mod edit;
@@ -33,6 +34,9 @@ pub(crate) enum Command {
     Retry(retry::Args),
     /// Change a job that does not run
     Edit(edit::Args),
+    /// Cancel, move, reprioritise or postpone all jobs that match a filter
+    #[command(subcommand)]
+    Bulk(bulk::Command),
 }
 
 pub(crate) async fn run(command: Command, host: &Host) -> Result<(), Stop> {
@@ -45,5 +49,6 @@ pub(crate) async fn run(command: Command, host: &Host) -> Result<(), Stop> {
         Command::Cancel(args) => cancel::run(args, host).await,
         Command::Retry(args) => retry::run(args, host).await,
         Command::Edit(args) => edit::run(args, host).await,
+        Command::Bulk(command) => bulk::run(command, host).await,
     }
 }

@@ -1,0 +1,64 @@
+//! `dlq list` — letters in a line each.
+
+use super::last_error;
+use crate::{client::Remote, commands::filter::Filter, host::Host, print, stop::Stop};
+use clap::Args as ClapArgs;
+use serde_json::{Value, json};
+
+/// Which letters.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    filter: Filter,
+    /// Letters that were replayed, and nothing else
+    #[arg(long)]
+    replayed: bool,
+    /// So many at most
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    /// Where the page before ended
+    #[arg(long)]
+    cursor: Option<String>,
+    /// Every page, up to --limit letters in each call
+    #[arg(long, conflicts_with = "cursor")]
+    all: bool,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
+    let client = host.client(&args.remote)?;
+    let (mut items, mut cursor, mut scanned) = (Vec::new(), args.cursor.clone(), 0);
+    loop {
+        let mut query = args.filter.query()?;
+        query.push(("limit", args.limit.to_string()));
+        query.extend(args.replayed.then(|| ("replayed", "true".to_owned())));
+        query.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let mut page = client.get(&["v1", "dead-letters"], &query).await?;
+        cursor = page["cursor"].as_str().map(str::to_owned);
+        scanned += page["scanned"].as_u64().unwrap_or(0);
+        if let Value::Array(more) = page["items"].take() {
+            items.extend(more);
+        }
+        if !args.all || cursor.is_none() {
+            break;
+        }
+    }
+    if host.json {
+        print::json(&json!({ "items": items, "cursor": cursor, "scanned": scanned }));
+        return Ok(());
+    }
+    let now = host.clock.now();
+    let mut table = print::Table::new(&["ID", "KIND", "QUEUE", "TENANT", "REASON", ">ATTEMPTS", ">DIED", "ERROR"]);
+    for letter in &items {
+        let field = |name| print::text(letter, name);
+        let attempts = format!("{}/{}", field("attempts"), field("attempts_max"));
+        let died = print::age(letter, "ended_at", now);
+        table.row([field("id"), field("kind"), field("queue"), field("tenant"), field("reason"), attempts, died, last_error(letter)]);
+    }
+    table.print("no dead letter matches");
+    if let Some(cursor) = cursor {
+        print::aside(&format!("more: add --cursor {cursor}, or --all"));
+    }
+    Ok(())
+}
