@@ -202,7 +202,7 @@ async fn letters_go_out_and_come_in_as_lines() {
     assert_eq!(export(&["--from", LATER]).out, "");
 
     let same = up.json(&["dlq", "import", path(&all)]);
-    assert_eq!(same, json!({ "imported": 0, "duplicates": 4, "errors": [] }), "no second letter");
+    assert_eq!(same, json!({ "lines": 4, "imported": 0, "duplicates": 4, "refused_count": 0, "refused": [] }), "no second letter");
     let other = Longshore::up().await;
     let text = std::fs::read_to_string(&all).expect("the export");
     let lines: Vec<_> = text.lines().collect();
@@ -210,10 +210,10 @@ async fn letters_go_out_and_come_in_as_lines() {
     let ran = other.run(&["dlq", "import", path(&broken), "--json"]);
     let answer = told(&ran);
     assert_eq!((ran.code, &answer["imported"]), (1, &json!(3)), "{answer}");
-    let numbers: Vec<_> = answer["errors"].as_array().expect("errors").iter().map(|error| error["line"].as_u64()).collect();
+    let numbers: Vec<_> = answer["refused"].as_array().expect("refused").iter().map(|one| one["line"].as_u64()).collect();
     assert_eq!(numbers, [Some(2), Some(4)], "{answer}");
     let again = other.run(&["dlq", "import", path(&all)]);
-    assert!(again.code == 0 && again.out.contains("1 imported, 3 there before, 0 broken"), "{}{}", again.out, again.told);
+    assert!(again.code == 0 && again.out.contains("1 imported, 3 there before, 0 refused"), "{}{}", again.out, again.told);
     let mut groups: Vec<_> =
         other.json(&["dlq", "groups"])["groups"].as_array().expect("groups").iter().map(|g| g["count"].as_u64()).collect();
     groups.sort_unstable();

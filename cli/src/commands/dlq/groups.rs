@@ -28,6 +28,7 @@ pub(crate) struct Args {
 /// Hours in a row of the table.
 const HOURS: usize = 24;
 const HOUR: Millis = 3_600_000;
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let named = [("kind", &args.kind), ("queue", &args.queue), ("tenant", &args.tenant)];
@@ -106,12 +107,10 @@ fn hours(group: &Value, now: Millis) -> String {
         }
     }
     let most = bars.iter().copied().max().unwrap_or(0).max(1);
-    let sign = |count: u64| match count {
-        0 => '·',
-        // A hundred years of letters are no overflow.
-        count => {
-            ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'][usize::try_from(u128::from(count) * 8 / u128::from(most)).unwrap_or(8).clamp(1, 8) - 1]
-        }
+    let sign = |count: u64| match usize::try_from(count.saturating_mul(8) / most) {
+        _ if count == 0 => '·',
+        Ok(eighths) => BARS[eighths.clamp(1, BARS.len()) - 1],
+        Err(_) => BARS[BARS.len() - 1],
     };
     bars.into_iter().map(sign).collect()
 }

@@ -1,7 +1,7 @@
 //! `dlq import` — letters from JSON lines. Each line stands for itself: a broken one is told, and the others go in.
 
 use crate::{
-    client::{Client, Remote, fault_line},
+    client::{Client, Remote},
     host::Host,
     print,
     stop::Stop,
@@ -30,10 +30,11 @@ const TYPE: &str = "application/x-ndjson";
 /// What came of all lines so far.
 #[derive(Debug, Default)]
 struct Tally {
+    lines: u64,
     imported: u64,
     duplicates: u64,
     /// Line and reason.
-    broken: Vec<(u64, String)>,
+    refused: Vec<(u64, String)>,
 }
 
 pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
@@ -43,30 +44,32 @@ pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
         "-" => Box::new(std::io::stdin()),
         file => Box::new(File::open(file).map_err(|error| unreadable(&error))?),
     };
-    let mut result = Tally::default();
+    let mut tally = Tally::default();
     let mut parts = Parts { input: BufReader::new(input), line: 0, held: None };
     while let Some(part) = parts.next().map_err(|error| unreadable(&error))? {
         let first = part.first;
-        if let Err(stop) = send(&client, part, &mut result).await {
+        if let Err(stop) = send(&client, part, &mut tally).await {
             let text = format!("{}\n  the lines before {first} are done; repeating the command makes no second letter", stop.message());
             return Err(if stop.is_unreachable() { Stop::unreachable(text) } else { Stop::failed(text) });
         }
     }
-    told(&result, host)
+    told(&tally, host)
 }
 
-fn told(result: &Tally, host: &Host) -> Result<(), Stop> {
-    let lines: Vec<_> = result.broken.iter().map(|(line, detail)| json!({ "line": line, "detail": detail })).collect();
+fn told(tally: &Tally, host: &Host) -> Result<(), Stop> {
+    let (refused, count) = (&tally.refused, tally.refused.len());
     if host.json {
-        print::json(&json!({ "imported": result.imported, "duplicates": result.duplicates, "errors": lines }));
+        let lines: Vec<_> = refused.iter().map(|(line, reason)| json!({ "line": line, "reason": reason })).collect();
+        print::json(&json!({ "lines": tally.lines, "imported": tally.imported, "duplicates": tally.duplicates, "refused_count": count,
+            "refused": lines }));
     } else {
-        print::line(&format!("{} imported, {} there before, {} broken", result.imported, result.duplicates, result.broken.len()));
-        result.broken.iter().for_each(|(line, detail)| print::aside(&format!("line {line}: {detail}")));
+        print::line(&format!("{} imported, {} there before, {count} refused", tally.imported, tally.duplicates));
+        refused.iter().for_each(|(line, reason)| print::aside(&format!("line {line}: {reason}")));
     }
-    match result.broken.len() {
+    match count {
         0 => Ok(()),
-        1 => Err(Stop::failed("one line is broken; the others are in")),
-        n => Err(Stop::failed(format!("{n} lines are broken; the others are in"))),
+        1 => Err(Stop::failed("one line was refused; the others are in")),
+        n => Err(Stop::failed(format!("{n} lines were refused; the others are in"))),
     }
 }
 
@@ -121,16 +124,17 @@ impl<R: Read> Parts<R> {
     }
 }
 
-async fn send(client: &Client, part: Part, result: &mut Tally) -> Result<(), Stop> {
+async fn send(client: &Client, part: Part, tally: &mut Tally) -> Result<(), Stop> {
     let (first, lines) = (part.first, part.lines);
     match client.post_text(&["v1", "dead-letters", "import"], &[], TYPE, part.text).await {
         Ok(answer) => {
-            result.add(&answer, first);
+            tally.add(&answer, first);
             Ok(())
         }
-        // A single line that is too large for a call is a broken line like any other.
+        // A single line that is too large for a call is refused like any other.
         Err(stop) if lines == 1 && stop.problem().is_some_and(|problem| problem["status"] == 413) => {
-            result.broken.push((first, stop.message().lines().next().unwrap_or_default().to_owned()));
+            tally.lines += 1;
+            tally.refused.push((first, stop.message().lines().next().unwrap_or_default().to_owned()));
             Ok(())
         }
         Err(stop) => Err(stop),
@@ -140,22 +144,13 @@ async fn send(client: &Client, part: Part, result: &mut Tally) -> Result<(), Sto
 impl Tally {
     /// Adds what a call says of its lines, which begin at `first`.
     fn add(&mut self, answer: &Value, first: u64) {
-        self.imported += answer["imported"].as_u64().unwrap_or(0);
-        self.duplicates += answer["duplicates"].as_u64().unwrap_or(0);
-        for error in answer["errors"].as_array().into_iter().flatten() {
-            let line = error["line"].as_u64().unwrap_or(1) + first - 1;
-            self.broken.push((line, reason(error)));
+        let number = |field: &str| answer[field].as_u64().unwrap_or(0);
+        self.lines += number("lines");
+        self.imported += number("imported");
+        self.duplicates += number("duplicates");
+        for refused in answer["refused"].as_array().into_iter().flatten() {
+            self.refused.push((refused["line"].as_u64().unwrap_or(1) + first - 1, print::text(refused, "reason")));
         }
-    }
-}
-
-/// The faults of a line, each with its pointer.
-fn reason(error: &Value) -> String {
-    let problem = if error["error"].is_object() { &error["error"] } else { error };
-    let faults: Vec<_> = problem["errors"].as_array().into_iter().flatten().map(fault_line).collect();
-    match faults.as_slice() {
-        [] => problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or("is broken").to_owned(),
-        faults => faults.join("; "),
     }
 }
 
@@ -183,11 +178,10 @@ mod tests {
 
     #[test]
     fn lines_are_counted_over_all_calls() {
-        let mut result = Tally::default();
-        result.add(&json!({ "imported": 999, "duplicates": 0, "errors": [{ "line": 7, "detail": "no JSON" }] }), 1);
-        let fault = json!({ "line": 2, "errors": [{ "pointer": "/kind", "detail": "is missing", "allowed": "a name" }] });
-        result.add(&json!({ "imported": 1, "duplicates": 3, "errors": [fault] }), 1_001);
-        assert_eq!((result.imported, result.duplicates), (1_000, 3));
-        assert_eq!(result.broken, [(7, "no JSON".to_owned()), (1_002, "/kind: is missing; allowed: a name".to_owned())]);
+        let mut tally = Tally::default();
+        tally.add(&json!({ "lines": 1_000, "imported": 999, "duplicates": 0, "refused": [{ "line": 7, "reason": "it is not JSON" }] }), 1);
+        tally.add(&json!({ "lines": 5, "imported": 1, "duplicates": 3, "refused": [{ "line": 2, "reason": "/kind: is missing" }] }), 1_001);
+        assert_eq!((tally.lines, tally.imported, tally.duplicates), (1_005, 1_000, 3));
+        assert_eq!(tally.refused, [(7, "it is not JSON".to_owned()), (1_002, "/kind: is missing".to_owned())]);
     }
 }
