@@ -49,8 +49,11 @@ pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     while let Some(part) = parts.next().map_err(|error| unreadable(&error))? {
         let first = part.first;
         if let Err(stop) = send(&client, part, &mut tally).await {
-            let text = format!("{}\n  the lines before {first} are done; repeating the command makes no second letter", stop.message());
-            return Err(if stop.is_unreachable() { Stop::unreachable(text) } else { Stop::failed(text) });
+            if !host.json {
+                tally.tell();
+                print::aside(&format!("the lines before {first} are done; repeating the command makes no second letter"));
+            }
+            return Err(stop);
         }
     }
     told(&tally, host)
@@ -64,7 +67,7 @@ fn told(tally: &Tally, host: &Host) -> Result<(), Stop> {
             "refused": lines }));
     } else {
         print::line(&format!("{} imported, {} there before, {count} refused", tally.imported, tally.duplicates));
-        refused.iter().for_each(|(line, reason)| print::aside(&format!("line {line}: {reason}")));
+        tally.tell();
     }
     match count {
         0 => Ok(()),
@@ -142,6 +145,11 @@ async fn send(client: &Client, part: Part, tally: &mut Tally) -> Result<(), Stop
 }
 
 impl Tally {
+    /// Each refused line with its reason.
+    fn tell(&self) {
+        self.refused.iter().for_each(|(line, reason)| print::aside(&format!("line {line}: {reason}")));
+    }
+
     /// Adds what a call says of its lines, which begin at `first`.
     fn add(&mut self, answer: &Value, first: u64) {
         let number = |field: &str| answer[field].as_u64().unwrap_or(0);
