@@ -89,15 +89,9 @@ impl Client {
     }
 
     /// Sends text of another type than JSON. The answer is JSON.
-    pub(crate) async fn post_text(
-        &self,
-        path: &[impl AsRef<str>],
-        query: &[(&str, String)],
-        kind: &str,
-        text: String,
-    ) -> Result<Value, Stop> {
+    pub(crate) async fn post_text(&self, path: &[impl AsRef<str>], kind: &str, text: String) -> Result<Value, Stop> {
         let headers = [("Content-Type", kind.to_owned())];
-        self.answer(self.request(Method::POST, path, query, &headers).body(text)).await
+        self.answer(self.request(Method::POST, path, &[], &headers).body(text)).await
     }
 
     fn request(

@@ -129,7 +129,7 @@ impl<R: Read> Parts<R> {
 
 async fn send(client: &Client, part: Part, tally: &mut Tally) -> Result<(), Stop> {
     let (first, lines) = (part.first, part.lines);
-    match client.post_text(&["v1", "dead-letters", "import"], &[], TYPE, part.text).await {
+    match client.post_text(&["v1", "dead-letters", "import"], TYPE, part.text).await {
         Ok(answer) => {
             tally.add(&answer, first);
             Ok(())
