@@ -4,7 +4,6 @@ mod problem;
 mod stream;
 
 pub(crate) use problem::line as fault_line;
-pub(crate) use stream::Stream;
 
 use crate::stop::Stop;
 use clap::Args;
