@@ -118,9 +118,9 @@ async fn many_letters_are_told_once_for_each_time_they_become_many() {
 async fn schedulers_that_look_at_the_turn_of_a_minute_tell_once() {
     let stage = Stage::new();
     let chores = [stage.chore(1, Duration::ZERO), stage.chore(1, Duration::ZERO)];
+    stage.time.advance(Duration::from_secs(59));
     let mut place = None;
     stage.alerts(&mut place).await;
-    stage.time.advance(Duration::from_secs(59));
     stage.letters(1).await;
     for chore in &chores {
         chore.run(&stage.queue).await.unwrap();
