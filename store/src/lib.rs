@@ -1,9 +1,11 @@
-//! store — records at rest: API keys, and the history of jobs that have ended. Read `store.rs`, `keys.rs`, `history.rs`, in that order.
+//! store — records at rest: API keys, the history of jobs that have ended, and what people say about groups of dead letters. Read `store.rs`,
+//! `keys.rs`, `history.rs`, in that order.
 //!
 //! One SQL for SQLite and PostgreSQL: the statements live in `.sql` files beside the code, by name.
 
 mod admin;
 mod error;
+mod groups;
 mod history;
 mod key;
 mod keys;
@@ -14,6 +16,7 @@ mod store;
 
 pub use admin::ensure_admin_key;
 pub use error::StoreError;
+pub use groups::{GroupChange, GroupWords, Said};
 pub use history::HistoryRow;
 pub use key::KeyText;
 pub use keys::{ApiKey, CreatedKey, Role};
