@@ -5,7 +5,7 @@ mod list;
 mod shapes;
 
 pub(crate) use bulk::{__path_bulk, bulk};
-pub(crate) use list::{__path_list, __path_logs, list, logs};
+pub(crate) use list::{__path_list, __path_logs, Gathered, gather, list, logs};
 pub(crate) use shapes::Nothing;
 
 use crate::{
@@ -266,7 +266,7 @@ fn none_settled(results: &[Result<Enqueued, Problem>]) -> Option<Problem> {
 }
 
 /// The revision that `If-Match` names, with or without the quotes of an ETag.
-fn if_match(headers: &HeaderMap) -> Result<u32, Problem> {
+pub(crate) fn if_match(headers: &HeaderMap) -> Result<u32, Problem> {
     let value = headers.get(header::IF_MATCH).ok_or_else(|| Problem::new(Code::RevisionMissing))?;
     let text = value.to_str().unwrap_or_default().trim();
     let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);

@@ -13,6 +13,7 @@ mod jobs;
 mod keys;
 mod kinds;
 mod lanes;
+mod letters;
 mod limits;
 mod metrics;
 mod openapi;

@@ -5,7 +5,7 @@ mod begin;
 mod filter;
 mod view;
 
-pub(crate) use begin::{OperationAccepted, Plan, Wish, begin, filter_faults};
+pub(crate) use begin::{OperationAccepted, Plan, Wish, begin, count, filter_faults};
 pub(crate) use filter::FilterBody;
 
 use crate::{

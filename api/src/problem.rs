@@ -88,15 +88,18 @@ impl Problem {
         &self.ids
     }
 
+    /// What is told in its `detail`.
+    pub(crate) fn sentence(&self) -> String {
+        self.detail.clone().unwrap_or_else(|| match self.faults.as_slice() {
+            [] => self.code.page().happened.to_owned(),
+            [one] => format!("{}: {}", one.pointer, one.detail),
+            several => format!("{} faults; see errors", several.len()),
+        })
+    }
+
     /// The body.
     pub(crate) fn json(&self, request_id: &str) -> Value {
-        let page = self.code.page();
-        let several = || format!("{} faults; see errors", self.faults.len());
-        let detail = self.detail.clone().unwrap_or_else(|| match self.faults.as_slice() {
-            [] => page.happened.to_owned(),
-            [one] => format!("{}: {}", one.pointer, one.detail),
-            _ => several(),
-        });
+        let (page, detail) = (self.code.page(), self.sentence());
         let errors: Vec<_> = self.faults.iter().map(fault).collect();
         let mut body = json!({
             "type": format!("/errors/{}", self.code), "title": page.title, "status": page.status, "code": self.code.as_str(),

@@ -2,8 +2,8 @@
 
 use crate::intake::KnownQueues;
 use crate::{
-    ApiState, auth, envelope, health, jobs, keys, kinds, lanes, metrics, openapi, operations, pages, queues, resources, rules, scaling,
-    schedules, state::Api, why, workers,
+    ApiState, auth, envelope, health, jobs, keys, kinds, lanes, letters, metrics, openapi, operations, pages, queues, resources, rules,
+    scaling, schedules, state::Api, why, workers,
 };
 use axum::{Router, middleware::from_fn_with_state};
 use longshore_store::KeyRing;
@@ -61,6 +61,15 @@ pub(crate) fn table() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(schedules::backfill))
         .routes(routes!(schedules::next))
         .routes(routes!(schedules::ticks))
+        .routes(routes!(letters::list))
+        .routes(routes!(letters::groups))
+        .routes(routes!(letters::say))
+        .routes(routes!(letters::replay))
+        .routes(routes!(letters::undo))
+        .routes(routes!(letters::purge))
+        .routes(routes!(letters::export))
+        .routes(routes!(letters::import))
+        .routes(routes!(letters::get, letters::edit))
         .routes(routes!(operations::get))
         .routes(routes!(operations::cancel))
         .routes(routes!(kinds::list))

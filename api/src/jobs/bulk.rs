@@ -76,7 +76,7 @@ pub(crate) async fn bulk(
     if let BulkChange::Move(queue) = &change {
         may_name(&api, &caller, api.deadline(), queue).await.map_err(at_value)?;
     }
-    let wish = Wish { kind: BULK, body: raw.value, dry_run, confirm_count };
+    let wish = Wish { kind: BULK, body: raw.value, dry_run, confirm_count, named: false };
     begin(&api, &caller, &headers, &wish, |before| {
         let args = BulkArgs { before, ..args.clone() };
         Plan { search: args.search(), args: serde_json::to_value(args).unwrap_or_default() }

@@ -15,7 +15,7 @@ use crate::{
 };
 use axum::{Json, extract::State};
 use longshore_base::Scope;
-use longshore_queue::{BrokerError, Filter, State as JobState};
+use longshore_queue::{BrokerError, Filter, Job, State as JobState};
 use std::{collections::HashSet, sync::Arc};
 
 /// List jobs
@@ -37,7 +37,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, caller: Principal, mut par
         ..Filter::default()
     };
     let limit = params.read("limit", "1..=1000", |text| text.parse::<usize>().ok().filter(|n| (1..=1000).contains(n))).unwrap_or(100);
-    let mut cursor = params.text("cursor");
+    let cursor = params.text("cursor");
     if let (Some(tenant), Scope::Tenant(own)) = (&filter.tenant, caller.scope())
         && *tenant != own
     {
@@ -45,24 +45,45 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, caller: Principal, mut par
     }
     params.finish()?;
 
-    // In steps: whole jobs are large, and a page of a thousand must not have to fit into memory at its worst.
-    let (scope, deadline, mut page) = (caller.scope(), api.deadline(), JobList::default());
+    let Gathered { jobs, cursor, scanned } = gather(&api, &caller.scope(), &filter, limit, cursor).await?;
+    Ok(Json(JobList { items: jobs.into_iter().map(JobView::from).collect(), cursor, scanned }))
+}
+
+/// A page of jobs.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    pub(crate) jobs: Vec<Job>,
+    /// For the next page; None: that was all.
+    pub(crate) cursor: Option<String>,
+    /// How many jobs were looked at.
+    pub(crate) scanned: u64,
+}
+
+/// A page in steps: whole jobs are large, and a page of a thousand must not have to fit into memory at its worst.
+pub(crate) async fn gather(
+    api: &Api,
+    scope: &Scope,
+    filter: &Filter,
+    limit: usize,
+    mut cursor: Option<String>,
+) -> Result<Gathered, BrokerError> {
+    let (deadline, mut page) = (api.deadline(), Gathered::default());
     let (mut bytes, mut seen) = (0, HashSet::new());
     for _ in 0..limit.div_ceil(STEP) {
-        let n = STEP.min(limit - page.items.len());
-        let step = api.call(deadline, Repeat::Read, || api.broker.list(&scope, &filter, n, cursor.as_deref())).await;
-        let step = step.map_err(|error: BrokerError| error)?;
+        let n = STEP.min(limit - page.jobs.len());
+        let step = api.call(deadline, Repeat::Read, || api.broker.list(scope, filter, n, cursor.as_deref())).await;
+        let step = step?;
         bytes += step.items.iter().map(|job| job.args.get().len() + job.output.as_ref().map_or(0, |o| o.get().len())).sum::<usize>();
         page.scanned += step.scanned;
         // A job that moved on between two steps may be met twice.
-        page.items.extend(step.items.into_iter().filter(|job| seen.insert(job.id)).map(JobView::from));
+        page.jobs.extend(step.items.into_iter().filter(|job| seen.insert(job.id)));
         cursor = step.cursor;
-        if cursor.is_none() || page.items.len() >= limit || bytes > PAGE_BYTES {
+        if cursor.is_none() || page.jobs.len() >= limit || bytes > PAGE_BYTES {
             break;
         }
     }
     page.cursor = cursor;
-    Ok(Json(page))
+    Ok(page)
 }
 
 /// Jobs are asked for so many at a time.

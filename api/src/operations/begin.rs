@@ -36,6 +36,8 @@ pub(crate) struct Wish {
     pub(crate) dry_run: bool,
     /// The number that the caller was told before.
     pub(crate) confirm_count: Option<usize>,
+    /// The jobs were named, and not described: their number needs no confirmation.
+    pub(crate) named: bool,
 }
 
 /// What the call comes to.
@@ -86,8 +88,8 @@ pub(crate) async fn begin(
         Some(total) => total,
         None => count(api, caller, &search).await?,
     };
-    if before.is_none() {
-        confirmed(count, wish.confirm_count)?;
+    if before.is_none() && count > 0 {
+        wish.confirmed(count)?;
     }
     let intake = intake.renewed();
     let made = before.is_some() || count > 0;
@@ -114,6 +116,16 @@ pub(crate) fn filter_faults(caller: &Principal, filter: &Wanted) -> Vec<FieldFau
 }
 
 impl Wish {
+    fn confirmed(&self, count: usize) -> Result<(), Problem> {
+        let said = self.confirm_count;
+        if said.map_or(self.named || count <= FREE_MAX, |said| said == count) {
+            return Ok(());
+        }
+        let told = said.map(|said| format!(", and the call confirmed {said}")).unwrap_or_default();
+        let detail = format!("{count} jobs match{told}; repeat the call with confirm_count {count} to go on");
+        Err(Problem::new(Code::OperationUnconfirmed).detail(detail).member("count", count.into()))
+    }
+
     fn hash(&self) -> [u8; 32] {
         let mut body = self.body.clone();
         if let Some(fields) = body.as_object_mut() {
@@ -133,7 +145,7 @@ fn tenant(caller: &Principal) -> Name {
 }
 
 /// How many jobs a search comes to, for this caller.
-async fn count(api: &Api, caller: &Principal, search: &Search) -> Result<usize, Problem> {
+pub(crate) async fn count(api: &Api, caller: &Principal, search: &Search) -> Result<usize, Problem> {
     let scope = caller.scope();
     // Longer than a call of the broker may take, as this is many of them.
     let deadline = Deadline(api.clock.elapsed() + api.limits.request_time.mul_f64(0.7));
@@ -143,15 +155,6 @@ async fn count(api: &Api, caller: &Principal, search: &Search) -> Result<usize, 
         return Err(Problem::fault("/filter", format!("more than {COUNT_MAX} jobs match"), "a narrower filter"));
     }
     Ok(count)
-}
-
-fn confirmed(count: usize, said: Option<usize>) -> Result<(), Problem> {
-    if said.map_or(count <= FREE_MAX, |said| said == count) {
-        return Ok(());
-    }
-    let told = said.map(|said| format!(", and the call confirmed {said}")).unwrap_or_default();
-    let detail = format!("{count} jobs match{told}; repeat the call with confirm_count {count} to go on");
-    Err(Problem::new(Code::OperationUnconfirmed).detail(detail).member("count", count.into()))
 }
 
 async fn find(api: &Api, deadline: Deadline, id: JobId) -> Result<Option<Job>, BrokerError> {

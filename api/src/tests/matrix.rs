@@ -53,7 +53,7 @@ pub(super) async fn closed(api: &Harness) -> Vec<(String, String)> {
 
 fn filled(path: &str, id: &str) -> String {
     let path = path.replace("{id}", id).replace("{queue}", "default").replace("{name}", "demo.echo");
-    path.replace("{tenant}", "acme").replace("{kind}", "demo.echo").replace("{key}", "-")
+    path.replace("{tenant}", "acme").replace("{kind}", "demo.echo").replace("{key}", "-").replace("{fingerprint}", "f")
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use super::harness::{Harness, fine, kind};
 use serde_json::{Value, json};
 
 /// What CONTRACT.md names, as far as this version has it.
-const ROUTES: [&str; 70] = [
+const ROUTES: &[&str] = &[
     "DELETE /v1/keys/{id}",
     "DELETE /v1/queues/{queue}/keys/{tenant}/{key}/limits",
     "DELETE /v1/queues/{queue}/kinds/{kind}/limits",
@@ -19,6 +19,10 @@ const ROUTES: [&str; 70] = [
     "GET /metrics",
     "GET /openapi.json",
     "GET /readyz",
+    "GET /v1/dead-letters",
+    "GET /v1/dead-letters/export",
+    "GET /v1/dead-letters/groups",
+    "GET /v1/dead-letters/{id}",
     "GET /v1/jobs",
     "GET /v1/jobs/{id}",
     "GET /v1/jobs/{id}/logs",
@@ -42,7 +46,13 @@ const ROUTES: [&str; 70] = [
     "GET /v1/schedules/{name}/next",
     "GET /v1/schedules/{name}/ticks",
     "GET /v1/workers",
+    "PATCH /v1/dead-letters/groups/{fingerprint}",
+    "PATCH /v1/dead-letters/{id}",
     "PATCH /v1/jobs/{id}",
+    "POST /v1/dead-letters/import",
+    "POST /v1/dead-letters/purge",
+    "POST /v1/dead-letters/replay",
+    "POST /v1/dead-letters/undo",
     "POST /v1/jobs",
     "POST /v1/jobs/batch",
     "POST /v1/jobs/bulk",
