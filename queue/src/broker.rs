@@ -88,28 +88,23 @@ pub trait Broker: Send + Sync + Debug + 'static {
     /// Takes replays back: a new job that was never leased is Cancelled ([`crate::Reason::Undone`]) and its letter is Dead again, in the index,
     /// the counts and its group, in one step. One that was leased, or that has ended otherwise, is a Conflict
     /// ([`longshore_base::Code::ReplayStarted`]) and changes nothing; one that was taken back before answers as it did then.
-    async fn undo(&self, scope: &Scope, undos: Vec<Undo>) -> Result<Vec<Result<()>>> {
-        let _ = (scope, undos);
-        Err(BrokerError::Refused("not built".to_owned()))
-    }
+    async fn undo(&self, scope: &Scope, undos: Vec<Undo>) -> Result<Vec<Result<()>>>;
 
     /// Puts letters of another deployment, or of before, into their queues: Dead, in the index, the counts and their groups. An id that is
     /// there already answers its job with `duplicate` and changes nothing.
-    async fn bury(&self, letters: Vec<Letter>) -> Result<Vec<Result<Enqueued>>> {
-        let _ = letters;
-        Err(BrokerError::Refused("not built".to_owned()))
-    }
+    async fn bury(&self, letters: Vec<Letter>) -> Result<Vec<Result<Enqueued>>>;
 
-    /// Moves Scheduled, Ready and Retrying jobs to other queues: the old one is Cancelled ([`crate::Reason::Moved`]), and the same step leaves the
-    /// new one in the outbox, from which it is enqueued right after and by every tick. The new job keeps tenant, kind, client, lane key, cost,
-    /// resources, priority, args, due time, policy, expiry, tags and tick, begins with all counters 0, and names the old one. A job of another
-    /// state, one with a parent, children or followers, and one that is moved into its own queue are a Conflict
-    /// ([`longshore_base::Code::NotMovable`]). The unique key is freed, and claimed in the new queue; taken there, the new job is merged as an
-    /// enqueue would be. Answers the new job's id.
-    async fn relocate(&self, scope: &Scope, moves: Vec<Relocation>) -> Result<Vec<Result<JobId>>> {
-        let _ = (scope, moves);
-        Err(BrokerError::Refused("not built".to_owned()))
-    }
+    /// Moves Scheduled, Ready and Retrying jobs to other queues: the old one is Cancelled ([`crate::Reason::Moved`]), and the same step makes
+    /// sure that the new one comes. Where both queues live in one place it is there at once. Where they do not, it may come a moment later: what
+    /// is to be enqueued is kept with the old job, is carried over right after the call and by every tick of the old queue, and the old
+    /// job cannot be removed until the new one is there. Whoever asks for the new job in that moment finds none; it comes once, whatever fails.
+    ///
+    /// The new job keeps tenant, kind, client, lane key, cost, resources, priority, args, due time, policy, expiry (unless the old one
+    /// was leased before, which met it), tags and tick, begins with all counters 0, and names the old one. A job of another state, one with a
+    /// parent, children or followers, and one that is moved into its own queue are a Conflict ([`longshore_base::Code::NotMovable`]). The
+    /// unique key is freed, and claimed in the new queue; taken there, the new job is merged as an enqueue would be. Answers the new job's id,
+    /// also when it was merged.
+    async fn relocate(&self, scope: &Scope, moves: Vec<Relocation>) -> Result<Vec<Result<JobId>>>;
 
     /// Removes ended jobs (Dead ones included) if they are still ended and nobody waits for them. Answers whether each is gone.
     async fn purge(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<bool>>;
@@ -179,23 +174,18 @@ pub trait Broker: Send + Sync + Debug + 'static {
 
     // ---- events: a queue's feed is kept while somebody listens, and for a minute after
 
-    /// What happened to the jobs of a queue after `after` ([`Feed::next`] of an earlier call; None: from now on), at most `limit` entries, the
-    /// oldest first. Keeps the feed going for [`crate::FEED_KEPT`].
-    async fn feed(&self, queue: &Name, after: Option<&str>, limit: usize) -> Result<Feed> {
-        let _ = (queue, after, limit);
-        Err(BrokerError::Refused("not built".to_owned()))
-    }
+    /// What happened to the jobs of a queue after `after`, at most `limit` entries, the oldest first. `after` is [`Feed::next`] or the place of
+    /// an entry of an earlier call; None: from now on; empty: everything that is there, and nothing is missed by that, as nothing was
+    /// known. Any other text is a place that is not there any more. Keeps the feed going for [`crate::FEED_KEPT`].
+    ///
+    /// A queue that does not exist is not made by this: its feed is empty, and its next place too.
+    async fn feed(&self, queue: &Name, after: Option<&str>, limit: usize) -> Result<Feed>;
 
-    /// Waits until a queue's feed may have something new, or `at_most`. A hint.
-    async fn wait_feed(&self, queue: &Name, at_most: Duration) {
-        let _ = (queue, at_most);
-    }
+    /// Waits until a queue's feed may have something new, or `at_most`; for one that does not exist, until it may. A hint.
+    async fn wait_feed(&self, queue: &Name, at_most: Duration);
 
     /// Tells whoever listens something that is about no job. Nothing is kept while nobody listens.
-    async fn announce(&self, queue: &Name, alert: Alert) -> Result<()> {
-        let _ = (queue, alert);
-        Err(BrokerError::Refused("not built".to_owned()))
-    }
+    async fn announce(&self, queue: &Name, alert: Alert) -> Result<()>;
 
     // ---- schedules: each lives in the slot of its target queue
 

@@ -7,20 +7,32 @@ use std::time::Duration;
 
 /// A feed goes on for so long after the last call of [`crate::Broker::feed`].
 pub const FEED_KEPT: Duration = Duration::from_secs(60);
-/// So many steps of a queue stay in its feed at least; the oldest go first.
+/// So many steps of a queue stay in its feed at least, unless they take more than [`FEED_BYTES_MAX`]; the oldest go first. A broker may be
+/// opened with another number.
 pub const FEED_MAX: usize = 10_000;
+/// What attempts tell may be large: a feed takes about so many bytes at most.
+pub const FEED_BYTES_MAX: usize = 32 << 20;
 
 /// Some of a queue's feed.
 #[derive(Debug, Clone, Default)]
 pub struct Feed {
     /// The oldest first.
     pub entries: Vec<FeedEntry>,
-    /// Behind the last entry, or where it was when there is none: what the next call names. Opaque; grows as text within one queue.
+    /// Behind the last entry, or where it was when there is none: what the next call names. Opaque; grows as text within one queue. Empty: the
+    /// queue does not exist.
     pub next: String,
-    /// The place that was named is not there any more, or nobody listened for a while: entries may be missing before the first one.
+    /// Something that came after the place that was named is gone: entries may be missing before the first one. Everything after the last
+    /// entry that is gone is there, so that whoever has heard that one misses nothing.
     pub missed: bool,
-    /// When the oldest entry that is there was made, or the feed began.
+    /// When the oldest entry that is there was made, or the feed began. None: the queue does not exist.
     pub oldest_at: Option<Millis>,
+}
+
+impl Feed {
+    /// Of a queue that does not exist.
+    pub(crate) fn of_nobody(after: Option<&str>) -> Self {
+        Self { missed: after.is_some_and(|after| !after.is_empty()), ..Self::default() }
+    }
 }
 
 /// One line of a feed.

@@ -4,6 +4,7 @@
 
 mod ack;
 mod broker;
+mod cause;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
@@ -34,7 +35,7 @@ pub use error::BrokerError;
 pub use event::{ErrorInfo, Event, EventKind, Reason};
 pub use explain::{Explanation, Obstacle};
 pub use fair::{CHARGE_LEAST_MS, MEAN_WEIGHT, QUANTUM};
-pub use feed::{Alert, Change, FEED_KEPT, FEED_MAX, Feed, FeedEntry};
+pub use feed::{Alert, Change, FEED_BYTES_MAX, FEED_KEPT, FEED_MAX, Feed, FeedEntry};
 pub use filter::{Filter, Page};
 pub use id::{Home, JobId};
 pub use job::{Backoff, Counters, Due, Job, Json, Keep, NewJob, Parent, Policy, Priority, Unique, UniqueMode, json};

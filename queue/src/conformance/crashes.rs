@@ -5,7 +5,7 @@ use crate::{BrokerError, EventKind, Lease, NewJob, Outcome, Policy, Reason, Stat
 use std::time::Duration;
 
 /// Leases one job for a short time and waits until it was reaped.
-async fn crash(c: &Case) -> Lease {
+pub(super) async fn crash(c: &Case) -> Lease {
     let mut found = None;
     c.until("a job can be leased", async || {
         found = c.lease_by("w1", 1, SHORT).await.pop();
@@ -133,6 +133,6 @@ pub async fn q4_three_counters_one_suspect_in_a_worker(c: &Case) {
     assert_eq!(c.lease_by("w1", 10, LONG).await.len(), 1, "the last one after the first has ended");
 }
 
-fn unrepeatable(c: &Case) -> NewJob {
+pub(super) fn unrepeatable(c: &Case) -> NewJob {
     NewJob { policy: Policy { repeatable: false, ..Policy::default() }, ..c.job() }
 }

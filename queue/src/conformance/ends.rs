@@ -95,6 +95,16 @@ pub async fn q3_gate_release_gate_rests_without_a_count(c: &Case) {
     assert_eq!((again.job.id, again.job.counters.attempts), (lease.job.id, 0));
 }
 
+/// The history tells why a handler closed its lane.
+pub async fn q3_gate_release_tells_why(c: &Case) {
+    let lease = c.running().await;
+    c.ack(&lease, Outcome::Gate { after: SHORT, reason: format!("429 {}", "é".repeat(200)) }).await;
+    let event = c.get(lease.job.id).await.history.pop().expect("a line");
+    let error = event.error.unwrap_or_else(|| panic!("no reason"));
+    assert_eq!((event.what, error.code.as_str()), (EventKind::Gated, "gated"));
+    assert_eq!(error.message, format!("429 {}", "é".repeat(126)), "at most 256 bytes, and no half of a letter");
+}
+
 /// Release: back to its place at once; an interruption only if the handler had started.
 pub async fn q3_gate_release_counts_only_what_had_started(c: &Case) {
     let lease = c.running().await;

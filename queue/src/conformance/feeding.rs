@@ -1,32 +1,32 @@
-//! Feeds: what happened to a queue's jobs, for whoever listens.
+//! Feeds: what they tell of a queue's jobs. `listening.rs` is about who listens.
 
-use super::{Case, LONG, SHORT, args, complete, dead, for_signal, letters::letter, only, retry, steering::hears};
+use super::{Case, LONG, SHORT, args, complete, dead, for_signal, letters::letter, only, retry};
 use crate::{
-    Alert, Change, Delivery, Due, Edit, FEED_KEPT, FEED_MAX, Feed, FeedEntry, JobId, Letter, LogLine, NewJob, Note, Outcome, Priority,
-    Reason, Relocation, Replay, Scope, State, Undo, Wait, WaitOn, WaitPolicy,
+    Alert, Change, Delivery, Due, Edit, Feed, FeedEntry, JobId, Letter, LogLine, NewJob, Note, Outcome, Priority, Reason, Relocation,
+    Replay, Scope, State, Undo, Wait, WaitOn, WaitPolicy,
 };
 use longshore_base::Name;
 use std::{future::Future, time::Duration};
 
 /// How often a listener looks for what must come.
-const LOOKS: usize = 500;
+pub(super) const LOOKS: usize = 500;
 
 /// Somebody who listens.
-struct Ear<'a> {
-    c: &'a Case,
-    place: String,
+pub(super) struct Ear<'a> {
+    pub(super) c: &'a Case,
+    pub(super) place: String,
 }
 
 impl<'a> Ear<'a> {
     /// Listens from now on.
-    async fn open(c: &'a Case) -> Self {
+    pub(super) async fn open(c: &'a Case) -> Self {
         let feed = read(c, None, 100).await;
         assert!(feed.entries.is_empty() && !feed.missed, "from now on: {feed:?}");
         Self { c, place: feed.next }
     }
 
     /// Everything that came since the last call: `n` entries at least, and no more than there are.
-    async fn hears(&mut self, n: usize) -> Vec<FeedEntry> {
+    pub(super) async fn hears(&mut self, n: usize) -> Vec<FeedEntry> {
         let mut heard: Vec<FeedEntry> = Vec::new();
         for _ in 0..LOOKS {
             let feed = read(self.c, Some(&self.place), 7).await;
@@ -49,7 +49,7 @@ impl<'a> Ear<'a> {
     }
 
     /// Does it, and expects these jobs to stand there then: of one job in this order, and nothing else.
-    async fn tells<T>(&mut self, what: &str, act: impl Future<Output = T>, wanted: &[(JobId, State)]) -> T {
+    pub(super) async fn tells<T>(&mut self, what: &str, act: impl Future<Output = T>, wanted: &[(JobId, State)]) -> T {
         let answer = act.await;
         let heard: Vec<_> = self.hears(wanted.len()).await.iter().map(state_of).collect();
         let of =
@@ -61,12 +61,12 @@ impl<'a> Ear<'a> {
     }
 }
 
-async fn read(c: &Case, after: Option<&str>, limit: usize) -> Feed {
+pub(super) async fn read(c: &Case, after: Option<&str>, limit: usize) -> Feed {
     c.broker.feed(&c.queue, after, limit).await.expect("a feed")
 }
 
 /// The entry's job, and where it stands; anything else is not expected.
-fn state_of(entry: &FeedEntry) -> (JobId, State) {
+pub(super) fn state_of(entry: &FeedEntry) -> (JobId, State) {
     match (&entry.id, &entry.what) {
         (Some(id), Change::State { state, .. }) => (*id, *state),
         _ => panic!("a state was expected: {entry:?}"),
@@ -82,11 +82,11 @@ fn states(entries: &[FeedEntry]) -> Vec<(State, u32)> {
     entries.iter().filter_map(state).collect()
 }
 
-fn alert(code: &str) -> Alert {
+pub(super) fn alert(code: &str) -> Alert {
     Alert { code: code.into(), tenant: Some(Name::literal("one")), detail: "so many".into() }
 }
 
-async fn announce(c: &Case, code: &str) {
+pub(super) async fn announce(c: &Case, code: &str) {
     c.broker.announce(&c.queue, alert(code)).await.expect("told");
 }
 
@@ -310,58 +310,6 @@ pub async fn q7_feed_tells_nothing_where_nothing_changed(c: &Case) {
     assert_eq!(states(&ear.hears(1).await), [(State::Completed, 1)]);
 }
 
-/// Whoever comes back goes on exactly where it was; one entry at a time, or many.
-pub async fn q7_feed_goes_on_after_a_place(c: &Case) {
-    let start = Ear::open(c).await.place;
-    let (mut singles, mut place) = (Vec::new(), start.clone());
-    for round in 0..5 {
-        let ids = c.add(3).await;
-        c.cancel(ids[0]).await.expect("cancelled");
-        announce(c, &format!("round.{round}")).await;
-        // Sometimes behind what happens, sometimes up to date.
-        for _ in 0..round * 2 {
-            let feed = read(c, Some(&place), 1).await;
-            assert!(feed.entries.len() <= 1 && !feed.missed);
-            singles.extend(feed.entries);
-            place = feed.next;
-        }
-    }
-    let mut whole = Ear { c, place: start.clone() };
-    let whole = whole.hears(25).await;
-    assert_eq!(whole.len(), 25);
-    let mut rest = Ear { c, place };
-    singles.extend(rest.hears(25 - singles.len()).await);
-    let text = |entries: &[FeedEntry]| entries.iter().map(|entry| format!("{entry:?}")).collect::<Vec<_>>();
-    assert_eq!(text(&singles), text(&whole));
-    for (at, entry) in whole.iter().enumerate() {
-        let feed = read(c, Some(&entry.place), 100).await;
-        assert!(!feed.missed);
-        assert_eq!(text(&feed.entries), text(&whole[at + 1..]), "after {}", entry.place);
-    }
-    let oldest = read(c, Some(&start), 1).await;
-    assert!(oldest.oldest_at.is_some_and(|at| at <= whole[0].at) && text(&oldest.entries) == text(&whole[..1]));
-}
-
-/// Two readers hear the same, and each from where it began; another queue is not heard.
-pub async fn q7_feed_is_the_same_for_every_reader(c: &Case) {
-    let other = c.beside().await;
-    let mut first = Ear::open(c).await;
-    let _elsewhere = Ear::open(&other).await;
-    let ids = c.add(2).await;
-    other.add(3).await;
-    let before = first.hears(2).await;
-    let mut second = Ear::open(c).await;
-    let mut third = Ear { c, place: first.place.clone() };
-    for lease in c.lease(2).await {
-        c.ack(&lease, complete()).await;
-    }
-    let (a, b, d) = (first.hears(4).await, second.hears(4).await, third.hears(4).await);
-    let text = |entries: &[FeedEntry]| entries.iter().map(|entry| format!("{entry:?}")).collect::<Vec<_>>();
-    assert_eq!((text(&a), text(&a)), (text(&b), text(&d)));
-    assert_eq!(a.len(), 4);
-    assert!(before.iter().chain(&a).all(|entry| entry.id.is_some_and(|id| ids.contains(&id))));
-}
-
 /// What people should know is told as it was said.
 pub async fn q7_feed_announces(c: &Case) {
     let mut ear = Ear::open(c).await;
@@ -371,82 +319,4 @@ pub async fn q7_feed_announces(c: &Case) {
     let told: Vec<_> = heard.iter().map(|entry| (entry.id, &entry.what)).collect();
     let [(None, Change::Alert(first)), (None, Change::Alert(second))] = &told[..] else { panic!("two alerts: {told:?}") };
     assert_eq!((first, second), (&alert("dead_letters.many"), &Alert { tenant: None, ..alert("schedules.late") }));
-}
-
-/// Whoever waits for something new hears of it soon, and otherwise waits no longer than asked.
-pub async fn q7_feed_wakes_who_waits(c: &Case) {
-    let mut ear = Ear::open(c).await;
-    let lease = c.running().await;
-    // What nobody has read yet may end a wait at once, and so may a signal that comes late: what is done may be done no time at all.
-    ear.hears(2).await;
-    hears("an enqueue", c.broker.wait_feed(&c.queue, LONG), async || c.add(1).await).await;
-    ear.hears(0).await;
-    hears("an alert", c.broker.wait_feed(&c.queue, LONG), async || announce(c, "some").await).await;
-    ear.hears(0).await;
-    let note = || Note { output: Some("piece".into()), ..Note::default() };
-    let told = async || c.broker.note(lease.job.id, lease.token, note()).await.expect("noted");
-    hears("a note", c.broker.wait_feed(&c.queue, LONG), told).await;
-    ear.hears(0).await;
-    let wait = c.broker.wait_feed(&c.queue, SHORT);
-    let time = async {
-        for _ in 0..LOOKS {
-            c.pass(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::select! { () = wait => {}, () = time => panic!("the wait has no end") }
-}
-
-/// A place that is not there any more is told, with what is there after it; so is one that never was.
-pub async fn q7_feed_tells_what_is_missed(c: &Case) {
-    const PART: usize = 500;
-    let start = Ear::open(c).await.place;
-    let parts = (FEED_MAX * 2 + 1_000) / PART;
-    for part in 0..parts {
-        let codes: Vec<_> = (0..PART).map(|n| format!("n.{}", part * PART + n)).collect();
-        futures::future::join_all(codes.iter().map(|code| announce(c, code))).await;
-    }
-    let (mut place, mut missed, mut heard) = (start.clone(), 0, Vec::new());
-    let mut oldest = None;
-    loop {
-        let feed = read(c, Some(&place), 1_000).await;
-        if feed.entries.is_empty() {
-            break;
-        }
-        missed += usize::from(feed.missed);
-        oldest = oldest.or(feed.oldest_at);
-        place = feed.next;
-        heard.extend(feed.entries);
-    }
-    assert_eq!(missed, 1, "once, and told by the first answer only");
-    assert!((FEED_MAX..parts * PART).contains(&heard.len()), "{} of {} are there", heard.len(), parts * PART);
-    assert_eq!(oldest, heard.first().map(|entry| entry.at));
-    let again = read(c, Some(&heard[1].place), 1).await;
-    assert!(!again.missed && again.entries.first().map(|entry| &entry.place) == Some(&heard[2].place), "what is there is not missed");
-    for place in ["", "x", "never"] {
-        if let Ok(feed) = c.broker.feed(&c.queue, Some(place), 10).await {
-            assert!(feed.missed, "`{place}` is no place");
-        }
-    }
-}
-
-/// While somebody asks now and then nothing is lost. After a minute without anybody what is asked for is gone, and that is told.
-pub async fn q7_feed_ends_a_while_after_the_last_listener(c: &Case) {
-    let rest = if c.fixture.may_skip() { FEED_KEPT * 2 / 3 } else { SHORT };
-    let mut ear = Ear::open(c).await;
-    for _ in 0..4 {
-        let id = c.put(c.job()).await;
-        c.pass(rest).await;
-        ear.tells("in time", c.cancel(id), &[(id, State::Ready), (id, State::Cancelled)]).await.expect("cancelled");
-    }
-    let before = c.put(c.job()).await;
-    let place = ear.place.clone();
-    c.fixture.lapse(&c.queue).await;
-    c.unchanged(announce(c, "nobody hears")).await;
-    let feed = read(c, Some(&place), 100).await;
-    assert!(feed.missed && feed.entries.is_empty(), "{feed:?}");
-    let created = c.get(before).await.created_at;
-    assert!(feed.next > place && feed.oldest_at.is_some_and(|at| at > created), "{feed:?}");
-    ear.place = feed.next;
-    ear.tells("after that", c.cancel(before), &[(before, State::Cancelled)]).await.expect("cancelled");
-    assert!(read(c, Some(&place), 100).await.missed, "an old place stays one");
 }

@@ -25,6 +25,11 @@ pub trait Fixture: Send + Sync {
         false
     }
 
+    /// Steps that stay in a queue's feed at least: what the broker was opened with.
+    fn feed_steps(&self) -> usize {
+        crate::FEED_MAX
+    }
+
     /// Nobody has asked for the queue's feed for longer than [`crate::FEED_KEPT`]. Where time cannot be moved, the mark of the last call is.
     async fn lapse(&self, _queue: &Name) {
         self.pass(crate::FEED_KEPT + Duration::from_millis(1)).await;

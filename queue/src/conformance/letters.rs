@@ -1,8 +1,16 @@
 //! Dead letters: groups and replay.
 
-use super::{Case, LONG, OTHER, args, complete, error, only, retry};
-use crate::{BrokerError, Filter, Group, JobId, NewJob, Outcome, Parent, Policy, Reason, Replay, Scope, State, Unique, UniqueMode};
+use super::{
+    Case, LONG, OTHER, SHORT, args, complete,
+    crashes::{crash, unrepeatable},
+    error, for_signal, only, retry,
+};
+use crate::{
+    BrokerError, ChildOutcome, Delivery, Edit, Filter, Group, JobId, NewJob, Outcome, Parent, Policy, Reason, Replay, Scope, State, Unique,
+    UniqueMode, Wait, WaitOn, WaitPolicy,
+};
 use longshore_base::{Code, Name};
+use std::time::Duration;
 
 /// A job that died of an error of that group.
 pub(super) async fn letter(c: &Case, job: NewJob, fingerprint: &str) -> JobId {
@@ -44,6 +52,79 @@ pub async fn q5_retry_and_dead_are_grouped_by_fingerprint(c: &Case) {
     assert_eq!(only(own).tenant, Name::literal("two"));
     let every = c.broker.groups(&Scope::All, None).await.expect("groups");
     assert_eq!(every.iter().filter(|g| g.queue == c.queue).count(), 4);
+}
+
+/// How many letters of each group there are; every letter's last error is of its group.
+async fn causes(c: &Case) -> Vec<(String, u64)> {
+    for job in c.all().await.into_iter().filter(|job| job.state == State::Dead) {
+        let error = job.last_error().unwrap_or_else(|| panic!("no cause: {job:?}"));
+        assert!(groups(c).await.iter().any(|group| group.fingerprint == error.fingerprint), "{error:?}");
+    }
+    groups(c).await.into_iter().map(|group| (group.fingerprint, group.count)).collect()
+}
+
+/// What dies without a word of its handler is grouped by what the queue names as the cause, whatever was told before.
+pub async fn q5_retry_and_dead_by_a_cause_of_the_queue(c: &Case) {
+    let with = |policy: Policy| NewJob { policy, ..c.job() };
+    for told_before in [true, false] {
+        let id = c.put(with(Policy { crashes_max: 1, ..Policy::default() })).await;
+        if told_before {
+            c.ack(&c.one().await, retry(Duration::ZERO)).await;
+        }
+        assert_eq!(crash(c).await.job.id, id);
+    }
+    for outcome in [Outcome::Snooze { after: LONG }, Outcome::Gate { after: SHORT, reason: "busy".into() }] {
+        let lane_key = if matches!(outcome, Outcome::Gate { .. }) { "closed".to_owned() } else { String::new() };
+        let lease = c.run(NewJob { lane_key, ..with(Policy { runs_max: 1, ..Policy::default() }) }).await;
+        assert_eq!(c.ack(&lease, outcome).await, State::Dead);
+    }
+    let lease = c.run(with(Policy { age_max_ms: Some(1), ..Policy::default() })).await;
+    c.pass(Duration::from_millis(5)).await;
+    assert_eq!(c.ack(&lease, Outcome::Snooze { after: LONG }).await, State::Dead);
+    let timed = Wait { timeout: Some(SHORT), on_timeout: WaitPolicy::Die, ..for_signal("go") };
+    let id = c.put(NewJob { wait: Some(timed), ..c.job() }).await;
+    c.until_state(id, State::Dead).await;
+    for told_first in [true, false] {
+        let lease = c.running().await;
+        let (parent, key, child) = (lease.job.id, "child".to_owned(), c.id());
+        let opened = Delivery::ChildOpened { parent, token: lease.token, key: key.clone(), child };
+        let ended = Delivery::ChildEnded { parent, key, child, outcome: ChildOutcome { state: State::Dead, output: None, error: None } };
+        let wait = Wait { on: WaitOn::AllChildren, on_child_failed: WaitPolicy::Die, ..for_signal("") };
+        only(c.broker.deliver(vec![opened]).await.expect("an answer")).expect("kept");
+        if told_first {
+            only(c.broker.deliver(vec![ended]).await.expect("an answer")).expect("kept");
+            assert_eq!(c.ack(&lease, Outcome::Wait(wait)).await, State::Dead);
+        } else {
+            assert_eq!(c.ack(&lease, Outcome::Wait(wait)).await, State::Waiting);
+            only(c.broker.deliver(vec![ended]).await.expect("an answer")).expect("kept");
+            c.until_state(parent, State::Dead).await;
+        }
+    }
+    let wanted = [("age_exhausted", 1), ("child_failed", 2), ("crashed", 2), ("runs_exhausted", 2), ("wait_timed_out", 1)];
+    assert_eq!(causes(c).await, wanted.map(|(cause, n)| (format!("attempt.{cause}"), n)));
+}
+
+/// The same for what must not be repeated: a lost lease and a release after the start are one group.
+pub async fn q5_retry_and_dead_of_an_unknown_outcome(c: &Case) {
+    let c = &c.durable().await;
+    c.put(unrepeatable(c)).await;
+    crash(c).await;
+    let lease = c.run(unrepeatable(c)).await;
+    assert_eq!(c.ack(&lease, Outcome::Release { started: true }).await, State::Dead);
+    assert_eq!(causes(c).await, [("attempt.outcome_unknown".to_owned(), 2)]);
+}
+
+/// A letter that is edited while it is repeated: an edit that was accepted is in the replay.
+pub async fn q4_repeating_a_letter_while_it_is_edited(c: &Case) {
+    for _ in 0..20 {
+        let (old, new) = (letter(c, c.job(), "alpha").await, c.id());
+        let revision = c.get(old).await.revision;
+        let patch = Edit { args: Some(args("patched")), ..Edit::default() };
+        let (edited, replayed) = futures::join!(c.broker.edit(&Scope::All, old, revision, patch), replay(c, old, new));
+        replayed.expect("replayed");
+        assert_eq!(c.get(new).await.args.get(), c.get(old).await.args.get(), "{edited:?}");
+        assert_eq!(c.get(old).await.args.get() == args("patched").get(), edited.is_ok());
+    }
 }
 
 /// A replay makes a new job with everything but the counters, and names both ways.

@@ -68,6 +68,7 @@ macro_rules! broker_conformance {
                 q3_snooze_is_bounded_by_runs
                 q3_snooze_is_bounded_by_age
                 q3_gate_release_gate_rests_without_a_count
+                q3_gate_release_tells_why
                 q3_gate_release_counts_only_what_had_started
                 q4_leased_and_fenced_acks_may_be_repeated
                 q3_every_exit_clears_the_token
@@ -113,6 +114,9 @@ macro_rules! broker_conformance {
                 ;
             letters:
                 q5_retry_and_dead_are_grouped_by_fingerprint
+                q5_retry_and_dead_by_a_cause_of_the_queue
+                q5_retry_and_dead_of_an_unknown_outcome
+                q4_repeating_a_letter_while_it_is_edited
                 q3_ended_replay_makes_a_new_job
                 q3_ended_replay_takes_the_letter_out_of_the_counts
                 q4_repeating_a_replay_makes_one_job
@@ -398,6 +402,7 @@ macro_rules! broker_conformance {
                 q5_moves_from_every_state_of_rest
                 q5_moves_refused_elsewhere
                 q5_moves_refused_where_others_wait
+                q5_moves_expire_only_what_never_started
                 q5_moves_may_be_repeated
                 q5_moves_may_follow_each_other
                 q5_moves_take_their_key_along
@@ -416,11 +421,16 @@ macro_rules! broker_conformance {
                 q7_feed_tells_edits_and_requests
                 q7_feed_tells_what_attempts_tell
                 q7_feed_tells_nothing_where_nothing_changed
+                q7_feed_announces
+                ;
+            listening:
                 q7_feed_goes_on_after_a_place
                 q7_feed_is_the_same_for_every_reader
-                q7_feed_announces
                 q7_feed_wakes_who_waits
                 q7_feed_tells_what_is_missed
+                q7_feed_knows_the_last_that_is_gone
+                q7_feed_from_its_beginning
+                q7_feed_makes_no_queue
                 q7_feed_ends_a_while_after_the_last_listener
                 ;
         }

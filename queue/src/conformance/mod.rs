@@ -30,6 +30,7 @@ pub mod leasing;
 pub mod letters;
 pub mod limits;
 mod list;
+pub mod listening;
 pub mod moving;
 pub mod overlapping;
 pub mod people;

@@ -125,6 +125,20 @@ pub async fn q5_moves_refused_where_others_wait(c: &Case) {
     moved(c, followed, &other).await;
 }
 
+/// What was leased in time does not expire, wherever it goes on; what was not, does.
+pub async fn q5_moves_expire_only_what_never_started(c: &Case) {
+    let other = c.beside().await;
+    let soon = c.now().await + 4_000;
+    let job = || NewJob { expires_at: Some(soon), due: Due::Now, ..c.job() };
+    let lease = c.run(job()).await;
+    c.ack(&lease, retry(LONG)).await;
+    let started = moved(c, lease.job.id, &other).await;
+    let never = moved(c, c.put(NewJob { due: Due::In(LONG), ..job() }).await, &other).await;
+    other.until_state(never, State::Cancelled).await;
+    assert_eq!((other.get(never).await.reason, other.state(started).await), (Some(Reason::Expired), State::Scheduled));
+    assert_eq!((other.get(never).await.expires_at, other.get(started).await.expires_at), (Some(soon), None));
+}
+
 /// The same call again gives the same answer and makes nothing, whatever has become of the new job; another move is refused.
 pub async fn q5_moves_may_be_repeated(c: &Case) {
     let other = c.beside().await;

@@ -3,7 +3,7 @@
 use super::world::{Queue, Result, World, ms};
 use crate::{
     Ack, Acked, BrokerError, CHARGE_LEAST_MS, Change, ErrorInfo, EventKind, GateCause, JobId, LOGS_MAX, Note, Outcome, Reason, RuleScope,
-    Saves, State, Token, fair,
+    Saves, State, Token, cause, fair,
 };
 use longshore_base::{Millis, Name};
 use std::time::Duration;
@@ -102,17 +102,22 @@ impl Queue {
         }
         self.count(now, &ack, units);
         self.leave_running(ack.id, None);
+        let worn = match &ack.outcome {
+            Outcome::Snooze { .. } | Outcome::Gate { .. } if !cancelled => self.worn_out(ack.id, now),
+            _ => None,
+        };
         let (what, error) = match &ack.outcome {
             Outcome::Complete { .. } => (EventKind::Completed, None),
             Outcome::Retry { error, .. } => (if exhausted { EventKind::Died } else { EventKind::Retried }, Some(error.clone())),
             Outcome::Dead { error, .. } => (EventKind::Died, Some(error.clone())),
             Outcome::Snooze { .. } => (EventKind::Snoozed, None),
-            Outcome::Gate { .. } => (EventKind::Gated, None),
-            Outcome::Release { .. } => (EventKind::Released, None),
+            Outcome::Gate { reason, .. } => (EventKind::Gated, Some(cause::gated(reason))),
+            Outcome::Release { started } => (EventKind::Released, (unknown && *started).then(cause::stopped)),
             Outcome::Wait(_) => (EventKind::Waited, None),
             Outcome::Cancel => (EventKind::Cancelled, None),
         };
-        self.tell(ack.id, now, what, worker.as_deref(), error);
+        let error = worn.map(|reason| cause::ended(reason, self.jobs[&ack.id].job.counters.runs)).or(error);
+        self.tell(ack.id, now, what, worker.as_deref(), error.clone());
         match ack.outcome {
             Outcome::Complete { output } => {
                 self.get(ack.id).job.output = output;
@@ -120,12 +125,12 @@ impl Queue {
             }
             Outcome::Dead { reason, error } => self.end(ack.id, now, State::Dead, Some(reason), Some(error)),
             Outcome::Retry { error, .. } if exhausted => self.end(ack.id, now, State::Dead, Some(Reason::Exhausted), Some(error)),
-            Outcome::Release { started: true } if unknown => self.end(ack.id, now, State::Dead, Some(Reason::OutcomeUnknown), None),
+            Outcome::Release { started: true } if unknown => self.end(ack.id, now, State::Dead, Some(Reason::OutcomeUnknown), error),
             Outcome::Cancel => self.end(ack.id, now, State::Cancelled, Some(Reason::Cancelled), None),
             _ if cancelled => self.end(ack.id, now, State::Cancelled, Some(Reason::Cancelled), None),
+            _ if worn.is_some() => self.end(ack.id, now, State::Dead, worn, error),
             Outcome::Retry { after, .. } => self.rest(ack.id, now, State::Retrying, after),
-            Outcome::Snooze { after } => self.snooze(ack.id, now, after),
-            Outcome::Gate { .. } if self.ran_out(ack.id) => self.end(ack.id, now, State::Dead, Some(Reason::RunsExhausted), None),
+            Outcome::Snooze { after } => self.rest(ack.id, now, State::Scheduled, after),
             Outcome::Gate { .. } | Outcome::Release { .. } => self.make_ready(ack.id, now),
             Outcome::Wait(wait) => self.fall_asleep(ack.id, now, wait),
         }
@@ -143,8 +148,7 @@ impl Queue {
             Outcome::Complete { .. } => self.count_failure(now, ack.id, true),
             Outcome::Retry { .. } | Outcome::Dead { .. } => self.count_failure(now, ack.id, false),
             Outcome::Gate { after, reason } => {
-                let end = (0..=256.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or(0);
-                self.close(now, &scope, now + ms(*after), reason[..end].to_owned(), GateCause::Handler);
+                self.close(now, &scope, now + ms(*after), cause::gated(reason).message, GateCause::Handler);
             }
             _ => {}
         }
@@ -164,20 +168,14 @@ impl Queue {
         self.ends.iter().filter(|at| **at > now - window).count() as f64 / RATE_WINDOW.as_secs_f64()
     }
 
-    fn ran_out(&self, id: JobId) -> bool {
-        let job = &self.jobs[&id].job;
-        job.counters.runs >= job.policy.runs_max
-    }
-
-    fn snooze(&mut self, id: JobId, now: Millis, after: Duration) {
+    /// An end that moves no counter is bounded by how often the job ran and how old it is.
+    fn worn_out(&self, id: JobId, now: Millis) -> Option<Reason> {
         let job = &self.jobs[&id].job;
         let age = u64::try_from(now - job.created_at).unwrap_or(0);
-        if self.ran_out(id) {
-            self.end(id, now, State::Dead, Some(Reason::RunsExhausted), None);
-        } else if job.policy.age_max_ms.is_some_and(|max| age > max) {
-            self.end(id, now, State::Dead, Some(Reason::AgeExhausted), None);
+        if job.counters.runs >= job.policy.runs_max {
+            Some(Reason::RunsExhausted)
         } else {
-            self.rest(id, now, State::Scheduled, after);
+            job.policy.age_max_ms.is_some_and(|max| age > max).then_some(Reason::AgeExhausted)
         }
     }
 

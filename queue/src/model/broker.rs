@@ -33,6 +33,14 @@ impl ModelBroker {
         Self { clock, world: Mutex::default(), bell: Notify::new() }
     }
 
+    /// An empty one whose feeds keep so many steps.
+    #[must_use]
+    pub fn with_feeds_of(steps: usize, clock: ManualClock) -> Self {
+        let broker = Self::new(clock);
+        broker.world().keep_feeds(steps);
+        broker
+    }
+
     /// A look at everything.
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)

@@ -3,6 +3,7 @@
 use super::world::{Queue, Result, World};
 use crate::{
     BrokerError, Child, Delivered, Delivery, EventKind, Inbox, JobId, MAILBOX_MAX, Reason, Signal, State, Wait, WaitOn, WaitPolicy, Woken,
+    cause,
 };
 use longshore_base::Millis;
 
@@ -82,7 +83,7 @@ impl Queue {
         };
         let for_children = !matches!(wait.on, WaitOn::Signal(_) | WaitOn::Job(_));
         match wait.on_child_failed {
-            WaitPolicy::Die if failed && for_children => self.end(id, now, State::Dead, Some(Reason::ChildFailed), None),
+            WaitPolicy::Die if failed && for_children => self.die_waiting(id, now, Reason::ChildFailed),
             WaitPolicy::Wake if failed && for_children => self.wake(id, now, Woken::ChildFailed),
             _ if met => self.wake(id, now, Woken::Met),
             _ => {}
@@ -119,6 +120,12 @@ impl Queue {
         self.make_ready(id, now);
     }
 
+    fn die_waiting(&mut self, id: JobId, now: Millis, reason: Reason) {
+        let error = cause::ended(reason, 0);
+        self.tell(id, now, EventKind::Died, None, Some(error.clone()));
+        self.end(id, now, State::Dead, Some(reason), Some(error));
+    }
+
     /// Ends the waits whose time is over.
     pub(super) fn time_out(&mut self, now: Millis) -> u32 {
         let over = |r: &&super::Record| r.wait.is_some() && r.job.due_at.is_some_and(|due| due <= now);
@@ -126,7 +133,7 @@ impl Queue {
         for id in &over {
             match self.jobs[id].wait.as_ref().map(|w| w.on_timeout) {
                 Some(WaitPolicy::Wake) => self.wake(*id, now, Woken::TimedOut),
-                Some(WaitPolicy::Die) => self.end(*id, now, State::Dead, Some(Reason::WaitTimedOut), None),
+                Some(WaitPolicy::Die) => self.die_waiting(*id, now, Reason::WaitTimedOut),
                 Some(WaitPolicy::Ignore) | None => self.get(*id).job.due_at = None,
             }
         }

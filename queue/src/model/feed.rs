@@ -30,9 +30,12 @@ struct Line {
 impl World {
     /// What happened after a place, and that somebody listens from now on.
     pub fn feed(&mut self, now: Millis, queue: &Name, after: Option<&str>, limit: usize) -> Feed {
-        let tape = &mut self.queue(queue).feed;
+        let most = self.feed_steps();
+        let Some(tape) = self.queues.get_mut(queue).map(|queue| &mut queue.feed) else { return Feed::of_nobody(after) };
         tape.listen(now);
+        tape.trim(most);
         let named = match after {
+            Some("") => Some(tape.first),
             Some(place) => place.parse().ok(),
             None => Some(tape.last),
         };
@@ -49,18 +52,31 @@ impl World {
 
     /// Tells something that is about no job.
     pub fn announce(&mut self, now: Millis, queue: &Name, alert: Alert) {
-        self.queue(queue).feed.push(now, None, Change::Alert(alert));
+        if let Some(queue) = self.queues.get_mut(queue) {
+            queue.feed.push(now, None, Change::Alert(alert));
+        }
     }
 
-    /// The newest place of a queue's feed.
+    /// The newest place of a queue's feed, if there is the queue.
     #[must_use]
-    pub fn feed_end(&self, queue: &Name) -> u64 {
-        self.queues.get(queue).map_or(0, |q| q.feed.last)
+    pub fn feed_end(&self, queue: &Name) -> Option<u64> {
+        self.queues.get(queue).map(|q| q.feed.last)
+    }
+
+    /// Every feed keeps so many steps at least.
+    pub fn keep_feeds(&mut self, steps: usize) {
+        self.feed_steps = Some(steps);
+    }
+
+    fn feed_steps(&self) -> usize {
+        self.feed_steps.unwrap_or(FEED_MAX)
     }
 
     /// A call begins; what it tells goes together.
     pub fn begin_step(&mut self) {
+        let most = self.feed_steps();
         for queue in self.queues.values_mut() {
+            queue.feed.trim(most);
             queue.feed.step += 1;
         }
     }
@@ -97,7 +113,10 @@ impl Tape {
         self.last += 1;
         let entry = FeedEntry { place: text(self.last), at: now, id, what };
         self.entries.push_back(Line { place: self.last, step: self.step, entry });
-        if self.steps > FEED_MAX {
+    }
+
+    fn trim(&mut self, most: usize) {
+        while self.steps > most {
             self.drop_oldest();
         }
     }

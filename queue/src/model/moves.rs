@@ -47,7 +47,8 @@ fn as_new(job: &Job, to: Relocation) -> NewJob {
         due: job.due_at.map_or(Due::Now, Due::At),
         unique: job.unique.clone(),
         policy: job.policy.clone(),
-        expires_at: job.expires_at,
+        // One that was leased has met it.
+        expires_at: job.expires_at.filter(|_| job.counters.runs == 0),
         tags: job.tags.clone(),
         moved_from: Some(job.id),
         tick: job.tick.clone(),

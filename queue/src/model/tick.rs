@@ -1,7 +1,7 @@
 //! Time: promote, expire, reap, time waits out.
 
 use super::world::{Queue, World, ms};
-use crate::{EventKind, JobId, Reason, State, TickReport};
+use crate::{EventKind, JobId, Reason, State, TickReport, cause};
 use longshore_base::{Millis, Name};
 use std::time::Duration;
 
@@ -81,13 +81,14 @@ impl Queue {
         self.leave_running(id, None);
         self.settle_budget(id, units);
         self.correct(id, slot_ms);
-        self.tell(id, now, EventKind::Crashed, worker.as_deref(), None);
+        let error = cause::lost(worker.as_deref(), repeatable);
+        self.tell(id, now, EventKind::Crashed, worker.as_deref(), Some(error.clone()));
         if !repeatable {
-            self.end(id, now, State::Dead, Some(Reason::OutcomeUnknown), None);
+            self.end(id, now, State::Dead, Some(Reason::OutcomeUnknown), Some(error));
         } else if cancelled {
             self.end(id, now, State::Cancelled, Some(Reason::Cancelled), None);
         } else if crashed {
-            self.end(id, now, State::Dead, Some(Reason::Crashed), None);
+            self.end(id, now, State::Dead, Some(Reason::Crashed), Some(error));
         } else {
             self.rest(id, now, State::Retrying, CRASH_DELAY);
         }

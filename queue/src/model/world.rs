@@ -29,6 +29,8 @@ pub struct World {
     pub(super) resources: BTreeMap<Name, super::resources::Resource>,
     /// By tenant and name.
     pub(super) schedules: BTreeMap<(Name, Name), super::schedules::Entry>,
+    /// Steps that a feed keeps; None: [`crate::FEED_MAX`].
+    pub(super) feed_steps: Option<usize>,
 }
 
 /// One queue.

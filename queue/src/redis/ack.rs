@@ -7,7 +7,7 @@ use super::{
     script::Script,
     value,
 };
-use crate::{Ack, Acked, BrokerError, ErrorInfo, Outcome, PAYLOAD_MAX, Reason};
+use crate::{Ack, Acked, BrokerError, ErrorInfo, Outcome, PAYLOAD_MAX, Reason, cause};
 use longshore_base::{Code, Name};
 use redis::Cmd;
 use std::collections::HashSet;
@@ -16,8 +16,6 @@ use std::collections::HashSet;
 const BATCH_ACKS: usize = 500;
 /// Bytes in a batch at most, unless one ack alone is larger.
 const BATCH_BYTES: usize = 1024 * 1024;
-/// A gate's reason is cut to this many bytes.
-const REASON_MAX: usize = 256;
 
 impl RedisBroker {
     pub(super) async fn ack_attempts(&self, queue: &Name, worker: &str, acks: Vec<Ack>) -> Result<Vec<Result<Acked>>> {
@@ -124,9 +122,7 @@ fn add(command: &mut Cmd, ack: &Ack) {
             command.arg("S").arg(millis(*after));
         }
         Outcome::Gate { after, reason } => {
-            let gated = "gated".to_owned();
-            let reason = ErrorInfo { fingerprint: gated.clone(), code: gated, message: bytes::cut(reason, REASON_MAX).to_owned() };
-            command.arg("G").arg(millis(*after)).arg(bytes::encode_error(&reason));
+            command.arg("G").arg(millis(*after)).arg(bytes::encode_error(&cause::gated(reason)));
         }
         Outcome::Release { started } => {
             command.arg(if *started { "X" } else { "Y" });

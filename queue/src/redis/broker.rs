@@ -180,11 +180,13 @@ impl Broker for RedisBroker {
         self.feed_of(queue, after, limit).await
     }
     async fn wait_feed(&self, queue: &Name, at_most: Duration) {
-        match self.queue(queue).await {
-            Ok(queue) => {
+        let known = self.queues.count();
+        match self.existing(queue).await {
+            Ok(Some(queue)) => {
                 let hearing = self.ears.listen(&self.router, queue.slot, &keys::sibling(&queue.meta, "sig"), &queue.signal).await;
                 queue.signal.feed.wait(&*self.options.clock, hearing.bound(at_most)).await;
             }
+            Ok(None) => self.wait_for_queue(known, at_most).await,
             Err(_) => self.options.clock.sleep(at_most).await,
         }
     }

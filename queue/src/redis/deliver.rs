@@ -97,20 +97,29 @@ impl RedisBroker {
 
     async fn drain(&self, queue: &Arc<Queue>, homes: &mut VecDeque<Home>) -> Result<u32> {
         let outbox = keys::sibling(&queue.meta, "outbox");
-        let (mut cursor, mut delivered) = (0, 0);
+        let (mut cursor, mut delivered, mut kept) = (0, 0, Ok(()));
         loop {
             let scan = redis::cmd("HSCAN").arg(&outbox).arg(cursor).arg("COUNT").arg(100).to_owned();
             let page = value::list(self.router.call(queue.slot, &scan, None).await?, "the outbox")?;
             let [next, entries] = <[Value; 2]>::try_from(page).map_err(|_| value::strange("the outbox"))?;
             for pair in value::list(entries, "the outbox")?.chunks_exact(2) {
                 let (Some(field), Some(entry)) = (value::bytes(&pair[0]), value::bytes(&pair[1])) else { continue };
-                self.tell(queue, field, entry, homes).await?;
+                match self.tell(queue, field, entry, homes).await {
+                    // Nobody answers, or not yet.
+                    Err(error @ (BrokerError::Unavailable(_) | BrokerError::OutcomeUnknown(_) | BrokerError::Moving)) => return Err(error),
+                    // This one cannot be told now, such as a job that moves to a full server; those behind it may be.
+                    Err(error) => {
+                        kept = Err(error);
+                        continue;
+                    }
+                    Ok(()) => {}
+                }
                 self.router.call(queue.slot, redis::cmd("HDEL").arg(&outbox).arg(field), None).await?;
                 delivered += 1;
             }
             cursor = value::int(&next, "the outbox")?;
             if cursor == 0 {
-                return Ok(delivered);
+                return kept.map(|()| delivered);
             }
         }
     }

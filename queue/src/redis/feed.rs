@@ -9,7 +9,7 @@ use super::{
     script::Script,
     value::{self, strange},
 };
-use crate::{Alert, BrokerError, Change, FEED_KEPT, FEED_MAX, Feed, FeedEntry, JobId};
+use crate::{Alert, BrokerError, Change, FEED_BYTES_MAX, FEED_KEPT, FEED_MAX, Feed, FeedEntry, JobId};
 use longshore_base::{Millis, Name};
 
 /// The stream is there for so long after the last call.
@@ -17,51 +17,84 @@ const STREAM_KEPT_MS: u64 = 600_000;
 /// Behind every entry of a line.
 const ALL: u16 = u16::MAX;
 
-/// A place: a line, and how many of its entries are behind us. As text it is as long for all, so that places compare as texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// A place: a line, by the time at which its stream began and its number there, and how many of its entries are behind us. As text it is as
+/// long for all, so that places compare as texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
-    ms: u64,
-    n: u32,
+    began: u64,
+    line: u64,
     known: u16,
 }
 
 impl Place {
     /// From a line's id.
-    fn of(line: &str, known: u16) -> Option<Self> {
-        let (ms, n) = line.split_once('-')?;
-        Some(Self { ms: ms.parse().ok()?, n: n.parse().ok()?, known })
+    fn of(id: &str, known: u16) -> Option<Self> {
+        let (began, line) = id.split_once('-')?;
+        Some(Self { began: began.parse().ok()?, line: line.parse().ok()?, known })
     }
 
     fn read(text: &str) -> Option<Self> {
-        if text.len() != 24 || !text.is_ascii() {
+        if text.len() != 28 || !text.is_ascii() {
             return None;
         }
         let part = |from: usize, to: usize| u64::from_str_radix(&text[from..to], 16).ok();
-        Some(Self { ms: part(0, 12)?, n: part(12, 20)?.try_into().ok()?, known: part(20, 24)?.try_into().ok()? })
-    }
-
-    fn line(self) -> String {
-        format!("{}-{}", self.ms, self.n)
+        Some(Self { began: part(0, 12)?, line: part(12, 24)?, known: part(24, 28)?.try_into().ok()? })
     }
 }
 
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:012x}{:08x}{:04x}", self.ms, self.n, self.known)
+        write!(f, "{:012x}{:012x}{:04x}", self.began, self.line, self.known)
+    }
+}
+
+/// What whoever asks knows.
+#[derive(Debug, Clone, Copy)]
+enum After {
+    /// Everything that has happened.
+    Now,
+    /// Nothing.
+    Nothing,
+    /// What is up to there.
+    Place(Place),
+}
+
+impl After {
+    fn read(after: Option<&str>) -> Self {
+        match after {
+            None => Self::Now,
+            Some("") => Self::Nothing,
+            // A text that is no place is as good as a place that is gone.
+            Some(text) => Self::Place(Place::read(text).unwrap_or(Place { began: 0, line: 0, known: 0 })),
+        }
+    }
+
+    fn add(self, command: &mut redis::Cmd) {
+        match self {
+            Self::Now => command.arg("").arg(0).arg(0),
+            Self::Nothing => command.arg("-").arg(0).arg(0),
+            Self::Place(place) => command.arg(place.began).arg(place.line).arg(place.known),
+        };
+    }
+
+    /// How many entries of this line are known.
+    fn known(self, of: Place) -> u16 {
+        match self {
+            Self::Place(place) if (place.began, place.line) == (of.began, of.line) => place.known,
+            _ => 0,
+        }
     }
 }
 
 impl RedisBroker {
     pub(super) async fn feed_of(&self, name: &Name, after: Option<&str>, limit: usize) -> Result<Feed> {
-        let queue = self.queue(name).await?;
+        let Some(queue) = self.existing(name).await? else { return Ok(Feed::of_nobody(after)) };
         self.ears.listen(&self.router, queue.slot, &keys::sibling(&queue.meta, "sig"), &queue.signal).await;
         let mark = queue.signal.feed.mark();
-        let limit = limit.clamp(1, FEED_MAX);
-        // A place that is none of ours is as good as one that is gone.
-        let after = after.map(|text| Place::read(text).unwrap_or_default());
+        let (after, limit) = (After::read(after), limit.clamp(1, FEED_MAX));
         let mut command = self.command(Script::Feed, &queue.meta);
-        command.arg(millis(FEED_KEPT)).arg(STREAM_KEPT_MS).arg(limit);
-        command.arg(after.map(Place::line).unwrap_or_default()).arg(after.map_or(0, |place| place.known));
+        command.arg(millis(FEED_KEPT)).arg(STREAM_KEPT_MS).arg(self.options.feed_steps).arg(FEED_BYTES_MAX).arg(limit);
+        after.add(&mut command);
         let answer = value::list(self.call(&queue, Script::Feed, &command).await?, "feed")?;
         let [missed, oldest_at, last, lines @ ..] = answer.as_slice() else { return Err(strange("feed")) };
         let missed = value::int(missed, "feed")? == 1;
@@ -69,19 +102,22 @@ impl RedisBroker {
         for pair in lines.chunks_exact(2) {
             let (id, line) = (value::text(&pair[0]), value::bytes(&pair[1]));
             let (place, line) = (id.and_then(|id| Place::of(id, 0)).ok_or_else(|| strange("feed"))?, line.ok_or_else(|| strange("feed"))?);
-            let known = after.filter(|after| (after.ms, after.n) == (place.ms, place.n)).map_or(0, |after| after.known);
+            let known = if missed { 0 } else { after.known(place) };
             read_line(&queue, place, line, known, limit, &mut entries)
                 .ok_or_else(|| BrokerError::Corrupt("a line of a feed".to_owned()))?;
         }
-        if entries.len() < limit {
-            queue.signal.feed.answered(mark);
-        }
-        let end = value::text(last).and_then(|id| Place::of(id, ALL)).ok_or_else(|| strange("feed"))?;
+        let end = value::text(last).and_then(|id| Place::of(id, ALL)).ok_or_else(|| strange("feed"))?.to_string();
         let next = match (entries.last(), after) {
             (Some(FeedEntry { place, .. }), _) => place.clone(),
-            (None, Some(after)) if !missed => after.to_string(),
-            (None, _) => end.to_string(),
+            (None, After::Place(after)) if !missed => after.to_string(),
+            (None, _) => end.clone(),
         };
+        if next == end {
+            queue.signal.feed.answered(mark);
+        } else {
+            // More is there than was asked for, or than one answer holds: nobody waits for it.
+            queue.signal.feed.ring();
+        }
         Ok(Feed { entries, next, missed, oldest_at: Some(value::int(oldest_at, "feed")?) })
     }
 
@@ -101,7 +137,8 @@ fn read_line(queue: &Queue, place: Place, line: &[u8], known: u16, limit: usize,
         if entries.len() >= limit {
             break;
         }
-        let entry = read_entry(queue, &mut r, at, Place { known: number, ..place })?;
+        let behind = if number == count { ALL } else { number };
+        let entry = read_entry(queue, &mut r, at, Place { known: behind, ..place })?;
         if number > known {
             entries.push(entry);
         }
@@ -152,8 +189,7 @@ mod tests {
             assert_eq!(Place::read(&place.to_string()), Some(place));
         }
         assert!(places.map(|place| place.to_string()).is_sorted());
-        assert_eq!(places[3].line(), "10-20");
-        for text in ["", "7", "zz0000000000000000000000", "äääääääääääääääääääääääää"] {
+        for text in ["", "7", "zz00000000000000000000000000", "ääääääääääääää"] {
             assert_eq!(Place::read(text), None, "{text}");
         }
     }

@@ -4,9 +4,9 @@ use super::{
     RedisBroker, Result,
     enqueue::{BATCH_BYTES, BATCH_JOBS, Sent},
     keys, mutable,
-    people::{as_new, conflict, fits, tenant_of},
+    people::{EDIT_TRIES, as_new, conflict, fits, tenant_of},
     queues::Queue,
-    record,
+    record::{self, PREFIX},
     script::Script,
     value,
 };
@@ -34,21 +34,26 @@ impl RedisBroker {
         if replay.new_id.home() != queue.home {
             return Err(conflict(Code::RequestInvalid, format!("the id {} was not made for the queue {}", replay.new_id, queue.name)));
         }
-        let Some((job, _)) = self.with_record(&queue, replay.id).await?.filter(|(job, _)| scope.sees(&job.tenant)) else {
-            return Err(BrokerError::NotFound);
-        };
         fits(replay.args.as_ref())?;
-        let new = again(&job, replay);
-        let mut command = self.command(Script::Replay, &queue.meta);
-        command.arg(tenant_of(scope)).arg(&keys::short(replay.id)).arg(&keys::short(replay.new_id));
-        command.arg(replay.new_id.as_bytes()).arg(record::encode(&new)?);
-        match value::int(&self.call(&queue, Script::Replay, &command).await?, "replay")? {
-            1 | 2 => Ok(replay.new_id),
-            0 => Err(BrokerError::NotFound),
-            -1 => Err(conflict(Code::NotRetryable, format!("the job is {}", job.state))),
-            -2 => Err(conflict(Code::NotRetryable, "the job has been replayed before".to_owned())),
-            _ => Err(conflict(Code::UniqueTaken, "another live job holds its unique key".to_owned())),
+        for _ in 0..EDIT_TRIES {
+            let Some((job, stored)) = self.with_record(&queue, replay.id).await?.filter(|(job, _)| scope.sees(&job.tenant)) else {
+                return Err(BrokerError::NotFound);
+            };
+            let new = again(&job, replay);
+            let mut command = self.command(Script::Replay, &queue.meta);
+            command.arg(tenant_of(scope)).arg(&keys::short(replay.id)).arg(&keys::short(replay.new_id));
+            command.arg(replay.new_id.as_bytes()).arg(record::encode(&new)?).arg(stored.get(..PREFIX).unwrap_or_default());
+            match value::int(&self.call(&queue, Script::Replay, &command).await?, "replay")? {
+                1 | 2 => return Ok(replay.new_id),
+                0 => return Err(BrokerError::NotFound),
+                -1 => return Err(conflict(Code::NotRetryable, format!("the job is {}", job.state))),
+                -2 => return Err(conflict(Code::NotRetryable, "the job has been replayed before".to_owned())),
+                -3 => return Err(conflict(Code::UniqueTaken, "another live job holds its unique key".to_owned())),
+                // It was edited between the look and the replay: look again.
+                _ => {}
+            }
         }
+        Err(conflict(Code::NotRetryable, "the letter changed while it was replayed".to_owned()))
     }
 
     pub(super) async fn undo_replays(&self, scope: &Scope, undos: Vec<Undo>) -> Result<Vec<Result<()>>> {

@@ -39,7 +39,7 @@ mod tick;
 mod value;
 mod workers;
 
-use crate::{BrokerError, Durability};
+use crate::{BrokerError, Durability, FEED_MAX};
 use longshore_base::{Clock, Random};
 use std::{
     fmt,
@@ -67,13 +67,16 @@ pub struct RedisOptions {
     pub op_timeout: Duration,
     /// The share of `maxmemory` above which nothing is enqueued.
     pub high_water: f64,
+    /// Steps that stay in a queue's feed at least.
+    pub feed_steps: usize,
 }
 
 impl RedisOptions {
     /// The usual way of connecting to `url`.
     #[must_use]
     pub fn new(url: impl Into<String>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { url: url.into(), prefix: "ls".to_owned(), clock, random, op_timeout: Duration::from_secs(5), high_water: 0.8 }
+        let (prefix, op_timeout) = ("ls".to_owned(), Duration::from_secs(5));
+        Self { url: url.into(), prefix, clock, random, op_timeout, high_water: 0.8, feed_steps: FEED_MAX }
     }
 }
 

@@ -96,6 +96,8 @@ impl RedisBroker {
 fn sent(job: &Job, one: &Relocation, target: &Queue) -> Result<Vec<u8>> {
     let mut new = as_new(job, one.new_id);
     new.queue = target.name.clone();
+    // One that was leased has met it.
+    new.expires_at = job.expires_at.filter(|_| job.counters.runs == 0);
     new.moved_from = Some(job.id);
     new.replay_of = None;
     let (name, lane, blob) = (target.name.as_str(), record::lane(&new), record::encode(&new)?);

@@ -1,7 +1,7 @@
 //! Queues as this process knows them: their number, their main key, their signals.
 
 use super::{RedisBroker, Result, keys, node::Sending, script::Script, signal::Signal, value};
-use crate::{BrokerError, Home, JobId};
+use crate::{Broker, BrokerError, Home, JobId};
 use longshore_base::Name;
 use redis::{Cmd, Value};
 use std::{
@@ -111,6 +111,14 @@ impl RedisBroker {
         let mut all: Vec<_> = self.queues.known.read().unwrap_or_else(PoisonError::into_inner).1.values().cloned().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)
+    }
+
+    /// Until there may be more queues than `known`, or `at_most`; they are known then.
+    pub(super) async fn wait_for_queue(&self, known: usize, at_most: Duration) {
+        self.wait_queues(known, at_most).await;
+        if let Err(error) = self.read_registry(true).await {
+            tracing::debug!(%error, "the queues cannot be read; the next call looks again");
+        }
     }
 
     async fn read_registry(&self, now: bool) -> Result<()> {

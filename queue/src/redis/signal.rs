@@ -46,7 +46,7 @@ impl Bell {
         self.seen.store(mark, Ordering::Release);
     }
 
-    fn ring(&self) {
+    pub(super) fn ring(&self) {
         self.count.fetch_add(1, Ordering::AcqRel);
         self.notify.notify_waiters();
     }

@@ -7,7 +7,7 @@ use super::{
     settle::{self, Ending, Verdict},
     tx::{CANCELLED, COMPLETED, DEAD, READY, RETRYING, RUNNING, SCHEDULED, Tx, WAITING},
 };
-use crate::{Ack, Acked, BrokerError, ErrorInfo, EventKind, Json, Outcome, PAYLOAD_MAX, Reason, Wait};
+use crate::{Ack, Acked, BrokerError, ErrorInfo, EventKind, Json, Outcome, PAYLOAD_MAX, Reason, Wait, cause};
 use longshore_base::Code;
 use std::time::Duration;
 
@@ -74,7 +74,12 @@ fn end_attempt(tx: &mut Tx<'_>, job: &mut Row, worker: &str, outcome: Outcome) -
         Outcome::Release { started } => counters.interruptions = counters.interruptions.saturating_add(u16::from(*started)),
         Outcome::Snooze { .. } | Outcome::Gate { .. } | Outcome::Wait(_) | Outcome::Cancel => counters.crashes_in_row = 0,
     }
-    let (what, error) = line(&outcome, exhausted);
+    let worn = match &outcome {
+        Outcome::Snooze { .. } | Outcome::Gate { .. } if !cancelled => worn_out(tx, job)?,
+        _ => None,
+    };
+    let (what, told) = line(&outcome, exhausted, job.repeatable);
+    let error = worn.map(|reason| cause::ended(reason, job.counters.runs)).or(told);
     job.note(tx.db, tx.now, what, Some(worker), error.as_ref())?;
     job.woken = None;
     if let Outcome::Gate { after, reason } = &outcome {
@@ -84,32 +89,26 @@ fn end_attempt(tx: &mut Tx<'_>, job: &mut Row, worker: &str, outcome: Outcome) -
         Outcome::Complete { output } => complete(tx, job, output),
         Outcome::Dead { reason, .. } => end::end(tx, job, DEAD, Some(reason), error.as_ref()),
         Outcome::Retry { .. } if exhausted => end::end(tx, job, DEAD, Some(Reason::Exhausted), error.as_ref()),
-        Outcome::Release { started: true } if !job.repeatable => end::end(tx, job, DEAD, Some(Reason::OutcomeUnknown), None),
+        Outcome::Release { started: true } if !job.repeatable => end::end(tx, job, DEAD, Some(Reason::OutcomeUnknown), error.as_ref()),
         Outcome::Cancel => end::end(tx, job, CANCELLED, Some(Reason::Cancelled), None),
         _ if cancelled => end::end(tx, job, CANCELLED, Some(Reason::Cancelled), None),
+        _ if worn.is_some() => end::end(tx, job, DEAD, worn, error.as_ref()),
         Outcome::Retry { after, .. } => rest(tx, job, RETRYING, after),
-        Outcome::Snooze { after } => match worn_out(tx, job)? {
-            Some(reason) => end::end(tx, job, DEAD, Some(reason), None),
-            None => rest(tx, job, SCHEDULED, after),
-        },
-        Outcome::Gate { .. } => match worn_out(tx, job)? {
-            Some(reason) => end::end(tx, job, DEAD, Some(reason), None),
-            None => back(tx, job),
-        },
-        Outcome::Release { .. } => back(tx, job),
+        Outcome::Snooze { after } => rest(tx, job, SCHEDULED, after),
+        Outcome::Gate { .. } | Outcome::Release { .. } => back(tx, job),
         Outcome::Wait(wait) => fall_asleep(tx, job, &wait),
     }
 }
 
 /// The history's line for this end.
-fn line(outcome: &Outcome, exhausted: bool) -> (EventKind, Option<ErrorInfo>) {
+fn line(outcome: &Outcome, exhausted: bool, repeatable: bool) -> (EventKind, Option<ErrorInfo>) {
     match outcome {
         Outcome::Complete { .. } => (EventKind::Completed, None),
         Outcome::Retry { error, .. } => (if exhausted { EventKind::Died } else { EventKind::Retried }, Some(error.clone())),
         Outcome::Dead { error, .. } => (EventKind::Died, Some(error.clone())),
         Outcome::Snooze { .. } => (EventKind::Snoozed, None),
-        Outcome::Gate { .. } => (EventKind::Gated, None),
-        Outcome::Release { .. } => (EventKind::Released, None),
+        Outcome::Gate { reason, .. } => (EventKind::Gated, Some(cause::gated(reason))),
+        Outcome::Release { started } => (EventKind::Released, (*started && !repeatable).then(cause::stopped)),
         Outcome::Wait(_) => (EventKind::Waited, None),
         Outcome::Cancel => (EventKind::Cancelled, None),
     }

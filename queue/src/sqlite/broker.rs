@@ -257,7 +257,7 @@ impl Broker for SqliteBroker {
     }
 
     async fn feed(&self, queue: &Name, after: Option<&str>, limit: usize) -> Result<Feed> {
-        let home = self.home(queue).await?.0;
+        let Some(Home(home)) = self.known(queue) else { return Ok(Feed::of_nobody(after)) };
         if let Some(feed) = self.feeds.read(home, after, limit, self.clock.now()) {
             return Ok(feed);
         }
@@ -266,8 +266,11 @@ impl Broker for SqliteBroker {
     }
 
     async fn wait_feed(&self, queue: &Name, at_most: Duration) {
-        let home = self.home(queue).await.unwrap_or(Home(0));
-        self.feeds.wait(home.0, at_most, &*self.clock).await;
+        let known = self.homes.read().unwrap_or_else(PoisonError::into_inner).len();
+        match self.known(queue) {
+            Some(home) => self.feeds.wait(home.0, at_most, &*self.clock).await,
+            None => self.wait_queues(known, at_most).await,
+        }
     }
 
     async fn announce(&self, queue: &Name, alert: Alert) -> Result<()> {

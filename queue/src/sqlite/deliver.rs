@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     BrokerError, Child, ChildOutcome, Delivered, Delivery, EventKind, Inbox, JobId, Json, MAILBOX_MAX, Reason, Signal, State, Wait, WaitOn,
-    WaitPolicy, Woken,
+    WaitPolicy, Woken, cause,
 };
 use longshore_base::Millis;
 use rusqlite::params;
@@ -131,7 +131,7 @@ pub(super) fn look(tx: &mut Tx<'_>, job: &mut Row) -> Result<()> {
     };
     let failed = failed > 0 && !matches!(wait.on, WaitOn::Signal(_) | WaitOn::Job(_));
     match wait.on_child_failed {
-        WaitPolicy::Die if failed => end::end(tx, job, DEAD, Some(Reason::ChildFailed), None),
+        WaitPolicy::Die if failed => die(tx, job, Reason::ChildFailed),
         WaitPolicy::Wake if failed => wake(tx, job, Woken::ChildFailed),
         _ if met => wake(tx, job, Woken::Met),
         _ => Ok(()),
@@ -145,12 +145,18 @@ fn wake(tx: &mut Tx<'_>, job: &mut Row, why: Woken) -> Result<()> {
     job.put(tx.db)
 }
 
+fn die(tx: &mut Tx<'_>, job: &mut Row, reason: Reason) -> Result<()> {
+    let error = cause::ended(reason, 0);
+    job.note(tx.db, tx.now, EventKind::Died, None, Some(&error))?;
+    end::end(tx, job, DEAD, Some(reason), Some(&error))
+}
+
 /// The wait's time is over.
 pub(super) fn time_out(tx: &mut Tx<'_>, job: &mut Row) -> Result<()> {
     let wait: Option<Wait> = job.wait.as_deref().map(codec::unpack).transpose()?;
     match wait.map(|wait| wait.on_timeout) {
         Some(WaitPolicy::Wake) => wake(tx, job, Woken::TimedOut),
-        Some(WaitPolicy::Die) => end::end(tx, job, DEAD, Some(Reason::WaitTimedOut), None),
+        Some(WaitPolicy::Die) => die(tx, job, Reason::WaitTimedOut),
         Some(WaitPolicy::Ignore) | None => {
             job.due_at = Some(row::NEVER);
             job.put(tx.db)

@@ -3,10 +3,11 @@
 //! While nobody listens to any queue, a call looks at one number and collects nothing. A feed begins on the writer's thread, between two
 //! calls, so that whatever is not in it is in the file for the next read. What a call tells is handed over after its commit.
 //!
-//! A place is the start of the file's owner and a number; a number that is not there any more, or of another start, is told as missed.
+//! A place is the start of the file's owner and a number; one of another start is told as missed, and so is one before the last entry that
+//! is gone.
 
 use super::{row, signals};
-use crate::{Alert, Change, FEED_KEPT, FEED_MAX, Feed, FeedEntry, JobId};
+use crate::{Alert, Change, FEED_BYTES_MAX, FEED_KEPT, Feed, FeedEntry, JobId};
 use longshore_base::{Clock, Millis};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -18,10 +19,8 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// What attempts told is kept up to this many bytes in a queue's feed, whatever [`FEED_MAX`] says.
-const BYTES_MAX: usize = 32 << 20;
-/// Entries of a queue's feed, likewise: one step may be a batch of hundreds.
-const ENTRIES_MAX: usize = 32 * FEED_MAX;
+/// Entries of a queue's feed for each step that it keeps, at most: one step may be a batch of hundreds.
+const ENTRIES_EACH: usize = 32;
 
 /// What one call tells those who listen.
 #[derive(Debug)]
@@ -50,6 +49,8 @@ impl Step {
 pub(super) struct Feeds {
     /// What every place begins with; it grows from start to start.
     start: String,
+    /// Steps that each keeps.
+    steps: usize,
     /// How many feeds are open.
     open: AtomicUsize,
     queues: Mutex<BTreeMap<u16, Queue>>,
@@ -81,9 +82,9 @@ struct Kept {
 }
 
 impl Feeds {
-    /// `starts`: how often the file was opened, up to `now`.
-    pub(super) fn new(starts: u64, now: Millis) -> Self {
-        Self { start: format!("{starts:08x}{:012x}", now.max(0)), open: AtomicUsize::new(0), queues: Mutex::default() }
+    /// `starts`: how often the file was opened, up to `now`; `steps`: how many each keeps.
+    pub(super) fn new(starts: u64, now: Millis, steps: usize) -> Self {
+        Self { start: format!("{starts:08x}{:012x}", now.max(0)), steps, open: AtomicUsize::new(0), queues: Mutex::default() }
     }
 
     /// For a call that begins at `now`: None when nobody listens. Ends the feeds that nobody has asked for.
@@ -109,7 +110,7 @@ impl Feeds {
                     queue.steps += 1;
                     stepped.push(number);
                 }
-                queue.push(at, Some(id), what);
+                queue.push(at, Some(id), what, self.steps);
             }
             stepped.iter().filter_map(|number| queues.get(number)).for_each(|queue| queue.rings.notify_waiters());
         }
@@ -127,7 +128,7 @@ impl Feeds {
         let mut queues = lock(&self.queues);
         if let Some(queue) = queues.get_mut(&number).filter(|queue| queue.open && now < queue.until) {
             queue.steps += 1;
-            queue.push(now, None, Change::Alert(alert));
+            queue.push(now, None, Change::Alert(alert), self.steps);
             queue.rings.notify_waiters();
         }
     }
@@ -158,6 +159,7 @@ impl Feeds {
         queue.until = now.saturating_add(Millis::try_from(FEED_KEPT.as_millis()).unwrap_or(Millis::MAX));
         let (from, missed) = match after.map(|after| self.number(after)) {
             None => (queue.last, false),
+            Some(_) if after == Some("") => (queue.gone, false),
             Some(Some(number)) if (queue.gone..=queue.last).contains(&number) => (number, false),
             Some(_) => (queue.gone, true),
         };
@@ -193,13 +195,13 @@ impl Feeds {
 }
 
 impl Queue {
-    fn push(&mut self, at: Millis, id: Option<JobId>, what: Change) {
+    fn push(&mut self, at: Millis, id: Option<JobId>, what: Change, steps: usize) {
         self.last += 1;
         self.bytes += weight(&what);
         self.kept.push_back(Kept { number: self.last, step: self.steps, at, id, what });
-        let most = u64::try_from(FEED_MAX).unwrap_or(u64::MAX);
+        let most = u64::try_from(steps).unwrap_or(u64::MAX);
         while let Some(oldest) = self.kept.front()
-            && (self.steps - oldest.step >= most || self.bytes > BYTES_MAX || self.kept.len() > ENTRIES_MAX)
+            && (self.steps - oldest.step >= most || self.bytes > FEED_BYTES_MAX || self.kept.len() > ENTRIES_EACH.saturating_mul(steps))
         {
             self.bytes -= weight(&oldest.what);
             self.gone = oldest.number;

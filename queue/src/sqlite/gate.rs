@@ -6,15 +6,12 @@ use super::{
     settle::{self, Verdict},
     tx::Tx,
 };
-use crate::{BrokerError, FAILURES_TO_GATE, GATE_FIRST_MS, GATE_LONGEST_MS, Gate, GateCause, Pause};
+use crate::{BrokerError, FAILURES_TO_GATE, GATE_FIRST_MS, GATE_LONGEST_MS, Gate, GateCause, Pause, cause};
 use longshore_base::Millis;
 use rusqlite::params;
 use std::{collections::HashMap, time::Duration};
 
 type Result<T> = std::result::Result<T, BrokerError>;
-
-/// Bytes of a reason that are kept.
-const REASON_MAX: usize = 256;
 
 /// An attempt of this job's (tenant, key) ended.
 pub(super) fn ended(tx: &mut Tx<'_>, job: &Row, verdict: Verdict) -> Result<()> {
@@ -82,8 +79,7 @@ pub(super) fn close(tx: &mut Tx<'_>, job: &Row, wait: Duration, reason: &str) ->
         Some(line) => line,
         None => make(tx, &place)?,
     };
-    let reason = reason.get(..reason.floor_char_boundary(REASON_MAX)).map(str::to_owned);
-    let pause = Pause { until: Some(super::codec::after(tx.now, wait)), reason, by: None };
+    let pause = Pause { until: Some(super::codec::after(tx.now, wait)), reason: Some(cause::gated(reason).message), by: None };
     put(&mut line, tx.now, Gate { pause, cause: GateCause::Handler });
     settle::look(tx, &mut line)?;
     line.save(tx.db)

@@ -65,7 +65,7 @@ use self::{
     tx::Tx,
     writer::{Call, Order, Writer},
 };
-use crate::{BrokerError, Home};
+use crate::{BrokerError, FEED_MAX, Home};
 use longshore_base::{Clock, Name, Random};
 use rusqlite::OpenFlags;
 use std::{
@@ -89,13 +89,15 @@ pub struct SqliteOptions {
     pub random: Arc<dyn Random>,
     /// Connections that read at most at once.
     pub readers: usize,
+    /// Steps that stay in a queue's feed.
+    pub feed_steps: usize,
 }
 
 impl SqliteOptions {
-    /// With four readers.
+    /// With four readers and feeds of the usual length.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { path: path.into(), clock, random, readers: 4 }
+        Self { path: path.into(), clock, random, readers: 4, feed_steps: FEED_MAX }
     }
 }
 
@@ -122,7 +124,7 @@ impl SqliteBroker {
     /// [`BrokerError::Locked`] when another process owns it; [`BrokerError::Refused`] when it cannot be made, read or written, is no
     /// database or of a newer version; [`BrokerError::Full`] when the disk is full.
     pub fn open(options: SqliteOptions) -> Result<Arc<Self>> {
-        let SqliteOptions { path, clock, random, readers } = options;
+        let SqliteOptions { path, clock, random, readers, feed_steps } = options;
         let owner = open::own(&path)?;
         let opened_at = clock.now();
         let (connection, starts) = open::writer(&path, opened_at)?;
@@ -130,7 +132,7 @@ impl SqliteBroker {
         let homes = Arc::new(RwLock::new(list::homes(db::Db(&connection))?));
         let (orders, taken) = mpsc::channel(writer::WAITING_MAX);
         let (poke, pokes) = std::sync::mpsc::sync_channel(1);
-        let (signals, feeds) = (Arc::new(Signals::default()), Arc::new(Feeds::new(starts, opened_at)));
+        let (signals, feeds) = (Arc::new(Signals::default()), Arc::new(Feeds::new(starts, opened_at, feed_steps)));
         let writer = Writer {
             connection,
             clock: Arc::clone(&clock),

@@ -86,7 +86,8 @@ fn next(tx: &Tx<'_>, old: &Row, body: &Body, args: String, relocation: &Relocati
         due,
         unique: old.unique_key.clone().zip(old.unique_mode).map(|(key, mode)| body.unique(key, mode)),
         policy: body.policy(old.attempts_max, old.crashes_max, old.repeatable),
-        expires_at: body.expires_at,
+        // One that was leased has met it.
+        expires_at: body.expires_at.filter(|_| old.counters.runs == 0),
         tags: body.tags.clone(),
         moved_from: Some(old.id),
         tick: body.tick.clone().map(|(schedule, at)| Tick { schedule, at }),

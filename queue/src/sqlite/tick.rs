@@ -10,7 +10,7 @@ use super::{
     tx::{CANCELLED, DEAD, READY, RETRYING, Tx, WAITING},
     workers,
 };
-use crate::{BrokerError, BudgetAlert, EventKind, Reason, TickReport};
+use crate::{BrokerError, BudgetAlert, EventKind, Reason, TickReport, cause};
 use longshore_base::Millis;
 use rusqlite::params;
 use std::time::Duration;
@@ -162,15 +162,16 @@ fn lose(tx: &mut Tx<'_>, job: &mut Row) -> Result<()> {
     counters.crashes = counters.crashes.saturating_add(1);
     counters.crashes_in_row = counters.crashes_in_row.saturating_add(1);
     let in_row = counters.crashes_in_row;
-    job.note(tx.db, tx.now, EventKind::Crashed, worker.as_deref(), None)?;
+    let error = cause::lost(worker.as_deref(), job.repeatable);
+    job.note(tx.db, tx.now, EventKind::Crashed, worker.as_deref(), Some(&error))?;
     job.woken = None;
     settle::settle(tx, job, Ending::Lost)?;
     if !job.repeatable {
-        end::end(tx, job, DEAD, Some(Reason::OutcomeUnknown), None)
+        end::end(tx, job, DEAD, Some(Reason::OutcomeUnknown), Some(&error))
     } else if cancelled {
         end::end(tx, job, CANCELLED, Some(Reason::Cancelled), None)
     } else if in_row >= job.crashes_max {
-        end::end(tx, job, DEAD, Some(Reason::Crashed), None)
+        end::end(tx, job, DEAD, Some(Reason::Crashed), Some(&error))
     } else {
         let (body, _) = row::body(tx.db, job.seq)?;
         let (base, max) = body.backoff_ms;

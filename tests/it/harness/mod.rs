@@ -26,6 +26,9 @@ pub(crate) use stalls::Stalls;
 
 use std::time::Duration;
 
+/// Steps that feeds keep here: so few that a case can tell more of them than are kept.
+const FEED_STEPS: usize = 300;
+
 /// Looks again and again, until the condition holds.
 ///
 /// # Panics

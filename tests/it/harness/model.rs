@@ -1,5 +1,6 @@
 //! The model broker as a fixture: the suite must pass on the oracle before it judges anybody.
 
+use super::FEED_STEPS;
 use async_trait::async_trait;
 use longshore_base::{Clock, ManualClock, Millis, Name};
 use longshore_queue::{Broker, conformance::Fixture, model::ModelBroker};
@@ -13,7 +14,7 @@ struct Model {
 /// An empty model.
 pub(crate) async fn fresh_model() -> Arc<dyn Fixture> {
     let clock = ManualClock::at(1_800_000_000_000);
-    Arc::new(Model { broker: Arc::new(ModelBroker::new(clock.clone())), clock })
+    Arc::new(Model { broker: Arc::new(ModelBroker::with_feeds_of(FEED_STEPS, clock.clone())), clock })
 }
 
 #[async_trait]
@@ -30,6 +31,9 @@ impl Fixture for Model {
     }
     fn may_skip(&self) -> bool {
         true
+    }
+    fn feed_steps(&self) -> usize {
+        FEED_STEPS
     }
     async fn snapshot(&self, queue: &Name) -> String {
         self.broker.world().dump(queue)

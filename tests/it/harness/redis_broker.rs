@@ -1,6 +1,7 @@
 //! The Redis broker as a fixture: on one server, on a Cluster, and on a Cluster whose slots never rest.
 
 use super::{
+    FEED_STEPS,
     cluster::{self, Cluster, slot},
     mover::{self, Moving},
     redis,
@@ -26,7 +27,7 @@ struct OnRedis {
 }
 
 /// What a queue's main key holds that is no part of any job: refused late writes, when the slot was last seen, who is idle or listens.
-const LEFT_OUT: [&[u8]; 6] = [b"lost", b"seen", b"hold", b"idle", b"watch", b"feed"];
+const LEFT_OUT: [&[u8]; 7] = [b"lost", b"seen", b"hold", b"idle", b"watch", b"feed", b"stream"];
 
 /// A broker on the shared server.
 pub(crate) async fn fresh_redis() -> Arc<dyn Fixture> {
@@ -53,11 +54,17 @@ pub(crate) async fn fresh_moving() -> Arc<dyn Fixture> {
 
 /// A broker with the usual options.
 pub(crate) async fn connect(url: &str) -> Arc<RedisBroker> {
-    RedisBroker::connect(RedisOptions::new(url, SystemClock::new(), SystemRandom::new())).await.expect("a broker")
+    RedisBroker::connect(usual(url)).await.expect("a broker")
+}
+
+fn usual(url: &str) -> RedisOptions {
+    RedisOptions::new(url, SystemClock::new(), SystemRandom::new())
 }
 
 async fn open(url: &str, servers: Vec<MultiplexedConnection>, moving: Option<&'static Cluster>) -> Arc<dyn Fixture> {
-    Arc::new(OnRedis { url: url.to_owned(), broker: connect(url).await, servers, moving, moved: Mutex::default() })
+    let options = RedisOptions { feed_steps: FEED_STEPS, ..usual(url) };
+    let broker = RedisBroker::connect(options).await.expect("a broker");
+    Arc::new(OnRedis { url: url.to_owned(), broker, servers, moving, moved: Mutex::default() })
 }
 
 #[async_trait]
@@ -81,6 +88,9 @@ impl Fixture for OnRedis {
         while self.now().await < end {
             pace.tick().await;
         }
+    }
+    fn feed_steps(&self) -> usize {
+        FEED_STEPS
     }
     async fn lapse(&self, queue: &Name) {
         let _rest = match self.moving {

@@ -1,5 +1,6 @@
 //! The SQLite broker as a fixture: a file of its own by a clock that the case moves.
 
+use super::FEED_STEPS;
 use async_trait::async_trait;
 use longshore_base::{Clock, ManualClock, Millis, Name, SeededRandom};
 use longshore_queue::{Broker, SqliteBroker, SqliteOptions, conformance::Fixture};
@@ -19,7 +20,8 @@ struct Sqlite {
 /// A broker on an empty file.
 pub(crate) async fn fresh_sqlite() -> Arc<dyn Fixture> {
     let (file, clock) = (super::folder("sqlite").join("queue.db"), ManualClock::at(1_800_000_000_000));
-    let options = SqliteOptions::new(&file, Arc::new(clock.clone()), SeededRandom::new(1));
+    let usual = SqliteOptions::new(&file, Arc::new(clock.clone()), SeededRandom::new(1));
+    let options = SqliteOptions { feed_steps: FEED_STEPS, ..usual };
     let broker = SqliteBroker::open(options).expect("a fresh file opens");
     Arc::new(Sqlite { broker, clock, file })
 }
@@ -38,6 +40,9 @@ impl Fixture for Sqlite {
     }
     fn may_skip(&self) -> bool {
         true
+    }
+    fn feed_steps(&self) -> usize {
+        FEED_STEPS
     }
     /// Every row of every table: the file belongs to one case.
     async fn snapshot(&self, _queue: &Name) -> String {

@@ -131,14 +131,10 @@ impl Walker {
                 Some(lease) => self.child(&lease, *key, now).await,
                 None => Ok(()),
             },
-            Op::Save { lease, late, step } => {
-                let lease = pick(lease, if *late { &self.late } else { &self.held });
-                let Some(lease) = lease else { return Ok(()) };
-                let saves =
-                    || Saves { cursor: Some(args(&step.to_string())), steps: vec![(format!("s{step}"), args(&lease.model.0.to_string()))] };
-                let told = self.case.broker.save(lease.id, lease.broker, saves()).await;
-                same(told, self.world.save(lease.id, lease.model, saves()))
-            }
+            Op::Save { lease, late, step } => match pick(lease, if *late { &self.late } else { &self.held }) {
+                Some(lease) => self.save(&lease, *step).await,
+                None => Ok(()),
+            },
             Op::Scale(slots) => self.rule(&RuleScope::Queue, RuleChange::Scale(*slots), None, now).await,
             Op::Limit { .. } | Op::Gate { .. } | Op::Quota { .. } => self.change(op, now).await,
             Op::Undo { letter, which } => self.undo(letter, *which, now).await,
@@ -328,6 +324,13 @@ impl Walker {
         let ours = self.world.ack(now, &self.case.queue, ack(lease.model));
         self.settle();
         same(told, ours)
+    }
+
+    async fn save(&mut self, lease: &Granted, step: u8) -> Result<(), Stop> {
+        let steps = || vec![(format!("s{step}"), args(&lease.model.0.to_string()))];
+        let saves = || Saves { cursor: Some(args(&step.to_string())), steps: steps() };
+        let told = self.case.broker.save(lease.id, lease.broker, saves()).await;
+        same(told, self.world.save(lease.id, lease.model, saves()))
     }
 
     async fn extend(&mut self, worker: u8, listed: u8, now: Millis) -> Result<(), Stop> {

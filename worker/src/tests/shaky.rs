@@ -126,6 +126,24 @@ impl Broker for Shaky {
     async fn replay(&self, scope: &Scope, replays: Vec<Replay>) -> Result<Vec<Result<JobId>>> {
         self.up()?.replay(scope, replays).await
     }
+    async fn undo(&self, scope: &Scope, undos: Vec<Undo>) -> Result<Vec<Result<()>>> {
+        self.up()?.undo(scope, undos).await
+    }
+    async fn bury(&self, letters: Vec<Letter>) -> Result<Vec<Result<Enqueued>>> {
+        self.up()?.bury(letters).await
+    }
+    async fn relocate(&self, scope: &Scope, moves: Vec<Relocation>) -> Result<Vec<Result<JobId>>> {
+        self.up()?.relocate(scope, moves).await
+    }
+    async fn feed(&self, queue: &Name, after: Option<&str>, limit: usize) -> Result<Feed> {
+        self.up()?.feed(queue, after, limit).await
+    }
+    async fn wait_feed(&self, queue: &Name, at_most: Duration) {
+        self.inner.wait_feed(queue, at_most).await;
+    }
+    async fn announce(&self, queue: &Name, alert: Alert) -> Result<()> {
+        self.up()?.announce(queue, alert).await
+    }
     async fn purge(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<bool>> {
         self.up()?.purge(scope, ids).await
     }

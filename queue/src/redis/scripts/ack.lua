@@ -133,11 +133,12 @@ local function sleep(id, r, m, spec)
   local h = hex(id)
   guard({P .. 'c:' .. h, P .. 'g:' .. h, P .. 'x:' .. h})
   local verdict = judge(spec, call('HVALS', P .. 'c:' .. h), call('HVALS', P .. 'g:' .. h))
+  event(m, EVENT.waited, worker)
   if verdict == CONDITION.die then
     local err = failure('attempt.child_failed', 'a child that this job waited for ended badly')
-    return die(id, r, m, EVENT.waited, REASON.child_failed, err)
+    event(m, EVENT.died, nil, err)
+    return finish(id, r, m, DEAD, REASON.child_failed, err)
   end
-  event(m, EVENT.waited, worker)
   if verdict then
     m.woken = verdict
     event(m, EVENT.woken)

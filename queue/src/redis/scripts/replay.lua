@@ -1,8 +1,9 @@
 #!lua
 -- replay: a Dead job is repeated as a new one. The letter stays, marked, out of the dead index, the counts and the groups.
 -- KEYS 1 meta · ARGV 1 tenant or '' · 2 id · 3 the new job's id (14 bytes) · 4 its id (16 bytes) · 5 its record without the
--- first ten bytes
--- Returns 1 done · 2 it was done before · 0 no such job · -1 not Dead · -2 repeated by another job · -3 unique key taken.
+-- first ten bytes · 6 the first ten bytes of the letter's record that it was made from: its sequence and revision
+-- Returns 1 done · 2 it was done before · 0 no such job · -1 not Dead · -2 repeated by another job · -3 unique key taken · -4 the letter was
+-- edited since.
 -- @include base
 -- @include meta
 -- @include buckets
@@ -28,6 +29,7 @@ for at = 1, #replays, 16 do
 end
 if band(m.flags, REPEATED) > 0 then return -2 end
 if fetch(group({new}), 'j')[1] then return -2 end
+if sub(r.raw, 1, 10) ~= ARGV[6] then return -4 end
 seq = math.max(seq, (now - EPOCH) * STEP)
 local record = pack('>I7I3', seq, 0) .. ARGV[5]
 local n = parse(record)

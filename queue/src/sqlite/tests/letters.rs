@@ -234,7 +234,7 @@ async fn no_entry_is_lost_between_an_empty_feed_and_the_wait() {
 
 #[test]
 fn a_feed_is_bounded_by_steps_and_by_bytes() {
-    let feeds = Feeds::new(1, START);
+    let feeds = Feeds::new(1, START, FEED_MAX);
     let begin = feeds.begin(1, None, 10, START).next;
     for _ in 0..=FEED_MAX {
         feeds.announce(1, START, alert("x"));

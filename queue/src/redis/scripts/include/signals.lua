@@ -22,9 +22,14 @@ local function plan_signals()
     idle = 0
   end
   if laws.news then
-    -- A feed that is gone is not begun by whoever tells something, as nobody would end it.
     guard({P .. 'feed'})
-    sends[#sends + 1] = {'XADD', P .. 'feed', 'NOMKSTREAM', 'MAXLEN', '~', 10000, '*', 'e', pack('>I8H', now, #laws.news) .. table.concat(laws.news)}
+    local stream = call('HGET', META, 'stream')
+    if stream then
+      -- A feed that is gone is not begun by whoever tells something, as nobody would end it. Its lines are numbered without a gap (feed.lua).
+      local began, most = unpick('>I8I4', stream)
+      local line = pack('>I8H', now, #laws.news) .. table.concat(laws.news)
+      sends[#sends + 1] = {'XADD', P .. 'feed', 'NOMKSTREAM', 'MAXLEN', '~', most, string.format('%.0f-*', began), 'e', line}
+    end
     laws.news = nil
   end
   if #changed > 0 then sends[#sends + 1] = 'j' .. table.concat(changed) end
