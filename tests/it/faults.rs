@@ -9,8 +9,9 @@ use crate::harness::{
 };
 use longshore_base::{Name, SystemClock, SystemRandom};
 use longshore_queue::{
-    Ack, Broker, BrokerError, Change, FEED_MAX, Filter, Home, JobId, LeaseRequest, NewJob, RedisBroker, RedisOptions, Scope, State,
-    conformance::{Case, LONG, args, complete, only},
+    Ack, Alert, Broker, BrokerError, Change, FEED_BYTES_MAX, FEED_MAX, Filter, Home, JobId, LeaseRequest, NewJob, Parent, RedisBroker,
+    RedisOptions, Scope, State,
+    conformance::{Case, LONG, args, complete, for_signal, only},
 };
 use std::{
     collections::BTreeSet,
@@ -193,6 +194,56 @@ async fn q7_scripts_are_loaded_again_when_the_server_has_lost_them() {
     let (flushes, ()) = tokio::join!(flush, load);
     assert!(flushes > 100, "{flushes} flushes");
     assert_eq!(queue.count(State::Completed).await, 500);
+}
+
+/// What cannot be told, such as a job that moves to a server without room, holds nobody up who stands behind it.
+#[tokio::test]
+async fn q4_waiting_is_told_past_an_entry_that_cannot_be() {
+    let redis = Redis::start(&["--appendfsync", "no"]).await;
+    let queue = Queue::on(connect(&redis.url()).await).await;
+    let outbox = format!("ls:{{{}/0}}:outbox", queue.name);
+    let mut direct = redis.connect().await;
+    let broken = ::redis::cmd("HSET").arg(outbox).arg("broken").arg("\x03").query_async::<u64>(&mut direct).await;
+    assert_eq!(broken.expect("HSET"), 1);
+    let parent = NewJob { wait: Some(for_signal("go")), kind: Name::literal("parent"), ..queue.job(args("x")) };
+    let link = Parent { id: parent.id, key: "child".into() };
+    queue.enqueue(parent).await.expect("a parent");
+    queue.enqueue(NewJob { id: link.child_id(queue.home), parent: Some(link.clone()), ..queue.job(args("x")) }).await.expect("a child");
+    let lease = only(queue.broker.lease(&queue.request("w", 1)).await.expect("a reply").leases);
+    queue.ack(&lease).await.expect("accepted");
+    eventually("the parent is told", Duration::from_secs(10), async || {
+        queue.broker.tick(&queue.name, LONG).await.expect("a report");
+        let children = queue.broker.inbox(link.id).await.expect("an inbox").children;
+        children.iter().any(|child| child.outcome.is_some())
+    })
+    .await;
+}
+
+/// What attempts tell may be large. A feed takes no more of the server than it may, and nobody waits for what one answer does not hold.
+#[tokio::test]
+async fn q7_feed_is_bounded_by_bytes_on_redis() {
+    let redis = Redis::start(&["--appendfsync", "no"]).await;
+    let queue = Queue::on(connect(&redis.url()).await).await;
+    let feed = async |after: Option<&str>| queue.broker.feed(&queue.name, after, FEED_MAX).await.expect("a feed");
+    let mut place = feed(None).await.next;
+    for n in 0..40 {
+        let alert = Alert { code: format!("n.{n}"), tenant: None, detail: "x".repeat(1 << 20) };
+        queue.broker.announce(&queue.name, alert).await.expect("told");
+    }
+    let (mut heard, mut missed) = (0, 0);
+    loop {
+        let more = feed(Some(&place)).await;
+        (heard, missed, place) = (heard + more.entries.len(), missed + usize::from(more.missed), more.next);
+        let wait = queue.broker.wait_feed(&queue.name, LONG);
+        if tokio::time::timeout(Duration::from_secs(2), wait).await.is_err() {
+            break;
+        }
+    }
+    assert!(feed(Some(&place)).await.entries.is_empty(), "whoever waits has heard everything");
+    assert!(missed == 1 && (10..40).contains(&heard), "{heard} were heard");
+    let (key, mut direct) = (format!("ls:{{{}/0}}:feed", queue.name), redis.connect().await);
+    let size = ::redis::cmd("MEMORY").arg("USAGE").arg(key).query_async::<usize>(&mut direct).await.expect("its size");
+    assert!(size <= FEED_BYTES_MAX, "{size} bytes");
 }
 
 #[tokio::test]

@@ -41,6 +41,15 @@ async fn bury(c: &Case, letter: Letter) -> JobId {
     id
 }
 
+/// A letter of each of so many tenants.
+pub(super) async fn bury_of_many(c: &Case, tenants: usize) -> Vec<JobId> {
+    let now = c.now().await;
+    let job = |n: usize| NewJob { tenant: Name::new(format!("t{n}")).expect("a name"), ..c.job() };
+    let letters: Vec<_> = (0..tenants).map(|n| letter_from(job(n), now - 1_000, "alpha")).collect();
+    let told = c.broker.bury(letters).await.expect("an answer").into_iter().map(|one| one.expect("it is taken").id);
+    told.collect()
+}
+
 /// The begin of the hour of `at`.
 fn hour(at: Millis) -> Millis {
     at - at.rem_euclid(HOUR_MS)

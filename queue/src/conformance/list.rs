@@ -129,6 +129,7 @@ macro_rules! broker_conformance {
                 q5_retention_purge_removes_ended_jobs
                 q5_retention_purge_leaves_live_jobs
                 q5_retention_purge_keeps_to_its_scope
+                q5_retention_is_not_held_up_by_letters
                 q5_retention_a_parent_pins_its_children
                 q5_retention_lists_by_time_oldest_first
                 q5_retention_lists_what_is_beyond_the_count
@@ -368,6 +369,7 @@ macro_rules! broker_conformance {
                 q5_letters_found_by_time
                 q5_letters_found_by_everything_together
                 q5_letters_found_when_they_were_repeated
+                q5_letters_found_over_all_tenants
                 q5_letters_found_over_all_queues
                 ;
             undoing:

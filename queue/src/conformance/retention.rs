@@ -1,6 +1,6 @@
 //! Retention and purge.
 
-use super::{Case, LONG, SHORT, complete, dead, error, for_signal, only};
+use super::{Case, LONG, SHORT, burying::bury_of_many, complete, dead, error, for_signal, only};
 use crate::{Delivery, JobId, Keep, NewJob, Outcome, Parent, Policy, Scope, State};
 use longshore_base::Name;
 use std::time::Duration;
@@ -41,6 +41,20 @@ pub async fn q5_retention_purge_keeps_to_its_scope(c: &Case) {
     assert!(is_there(c, id).await);
     let scope = Scope::Tenant(Name::literal("one"));
     assert_eq!(c.broker.purge(&scope, &[id]).await.expect("an answer"), [true]);
+}
+
+/// Letters stay, of however many tenants they are, and what ended after them goes.
+pub async fn q5_retention_is_not_held_up_by_letters(c: &Case) {
+    bury_of_many(c, 300).await;
+    let (done, _) = c.in_state(State::Completed).await;
+    c.pass(SHORT).await;
+    let ids = async |keep, count| {
+        let jobs = c.broker.expired(&c.queue, keep, count, 10).await.expect("a list");
+        jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(Duration::ZERO, u64::MAX).await, [done], "by time");
+    assert_eq!(ids(LONG, 0).await, [done], "by count");
+    assert!(ids(LONG, 1).await.is_empty());
 }
 
 /// A live parent pins its children.

@@ -14,8 +14,8 @@ use std::{collections::HashSet, sync::Arc};
 const SCAN_MAX: u64 = 2000;
 /// Ids read at once.
 const STEP: usize = 100;
-/// Tenants whose ended jobs are merged into one order.
-const TENANTS_MAX: usize = 1000;
+/// Tenants whose ended jobs one script reads; those of all are merged into one order.
+const TENANTS_EACH: usize = 500;
 
 /// An index of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,29 +197,26 @@ impl RedisBroker {
             None => {
                 let mut command = self.command(Script::List, &queue.meta);
                 command.arg("tenants").arg(&number);
-                let mut all = value::texts(self.call(queue, Script::List, &command).await?, "list")?;
-                all.truncate(TENANTS_MAX);
-                all
+                value::texts(self.call(queue, Script::List, &command).await?, "list")?
             }
         };
-        if tenants.is_empty() {
-            return Ok((Vec::new(), None));
-        }
         // Only the time that is asked for is walked.
         let last = place.at.map(|(at, _)| at).into_iter().chain(filter.to.map(|to| to.saturating_sub(1))).min();
         let at_most = last.map_or_else(|| "+inf".to_owned(), |at| at.to_string());
         let at_least = filter.from.map_or_else(|| "-inf".to_owned(), |at| at.to_string());
         let count = STEP + usize::try_from(place.rank).unwrap_or(0);
-        let mut command = self.command(Script::List, &queue.meta);
-        command.arg("ended").arg(&number).arg(at_most).arg(at_least).arg(count).arg(&tenants);
-        let flat = value::list(self.call(queue, Script::List, &command).await?, "list")?;
-        let mut found = Vec::with_capacity(flat.len() / 2);
-        for pair in flat.chunks_exact(2) {
-            let id = value::bytes(&pair[0]).and_then(|id| keys::long(id, queue.home));
-            found.push((value::score(&pair[1]).ok_or_else(|| strange("list"))?, id.ok_or_else(|| strange("list"))?));
+        let mut found = Vec::new();
+        for tenants in tenants.chunks(TENANTS_EACH) {
+            let mut command = self.command(Script::List, &queue.meta);
+            command.arg("ended").arg(&number).arg(&at_most).arg(&at_least).arg(count).arg(tenants);
+            for pair in value::list(self.call(queue, Script::List, &command).await?, "list")?.chunks_exact(2) {
+                let id = value::bytes(&pair[0]).and_then(|id| keys::long(id, queue.home));
+                found.push((value::score(&pair[1]).ok_or_else(|| strange("list"))?, id.ok_or_else(|| strange("list"))?));
+            }
+            found.sort_unstable_by(|a, b| b.cmp(a));
+            found.retain(|one| place.at.is_none_or(|behind| *one < behind));
+            found.truncate(STEP + 1);
         }
-        found.sort_unstable_by(|a, b| b.cmp(a));
-        found.retain(|one| place.at.is_none_or(|behind| *one < behind));
         let more = found.len() > STEP;
         found.truncate(STEP);
         let (mut last, mut same) = (place.at.map(|(at, _)| at), place.rank);

@@ -38,17 +38,29 @@ local function take(name, cutoff, n)
   end
   return got
 end
-local names = call('ZRANGEBYSCORE', ENDED, '-inf', now - keep, 'LIMIT', 0, 200)
-for _, name in ipairs(names) do
-  if sub(name, 1, 1) ~= tostring(DEAD) then take(name, now - keep, limit) end
+-- Indexes by their oldest entry; those of letters stay where they are, however many they are, and nobody is held up by them.
+local INDEXES, READ = 200, 1000
+local function each(cutoff, take_some)
+  local left, from = INDEXES, 0
+  while left > 0 do
+    local names = call('ZRANGEBYSCORE', ENDED, '-inf', cutoff, 'LIMIT', from, READ)
+    for _, name in ipairs(names) do
+      if left > 0 and sub(name, 1, 1) ~= tostring(DEAD) then
+        take_some(name)
+        left = left - 1
+      end
+    end
+    if #names < READ then return end
+    from = from + READ
+  end
 end
+each(now - keep, function(name) take(name, now - keep, limit) end)
 local counts = call('HMGET', P .. 'counts', COMPLETED, CANCELLED)
 local over = tonumber(counts[1] or 0) + tonumber(counts[2] or 0) - most - #found
 if over > 0 then
-  names = call('ZRANGE', ENDED, 0, 199)
-  for _, name in ipairs(names) do
-    if over > 0 and sub(name, 1, 1) ~= tostring(DEAD) then over = over - take(name, '+inf', over) end
-  end
+  each('+inf', function(name)
+    if over > 0 then over = over - take(name, '+inf', over) end
+  end)
 end
 commit()
 return found
