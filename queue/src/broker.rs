@@ -101,8 +101,8 @@ pub trait Broker: Send + Sync + Debug + 'static {
     ///
     /// The new job keeps tenant, kind, client, lane key, cost, resources, priority, args, due time, policy, expiry (unless the old one
     /// was leased before, which met it), tags and tick, begins with all counters 0, and names the old one. A job of another state, one with a
-    /// parent, children or followers, and one that is moved into its own queue are a Conflict ([`longshore_base::Code::NotMovable`]). The
-    /// unique key is freed, and claimed in the new queue; taken there, the new job is merged as an enqueue would be. Answers the new job's id,
+    /// parent, children, signals or followers, and one that is moved into its own queue are a Conflict ([`longshore_base::Code::NotMovable`]).
+    /// The unique key is freed, and claimed in the new queue; taken there, the new job is merged as an enqueue would be. Answers the new job's id,
     /// also when it was merged.
     async fn relocate(&self, scope: &Scope, moves: Vec<Relocation>) -> Result<Vec<Result<JobId>>>;
 

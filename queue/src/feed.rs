@@ -1,6 +1,6 @@
 //! A queue's feed: what happened to its jobs, for whoever listens.
 
-use crate::{JobId, Json, LogLine, State};
+use crate::{JobId, Json, LOGS_MAX, LogLine, Note, State};
 use longshore_base::Millis;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -73,6 +73,19 @@ pub enum Change {
     },
     /// Not about a job.
     Alert(Alert),
+}
+
+impl Change {
+    /// What a note tells whoever listens; None: nothing.
+    pub(crate) fn told(note: Note) -> Option<Self> {
+        let Note { progress, logs, output, .. } = note;
+        let cut = |mut text: String| {
+            text.truncate(text.floor_char_boundary(LOGS_MAX));
+            text
+        };
+        let output = output.map(cut).filter(|text| !text.is_empty());
+        (progress.is_some() || !logs.is_empty() || output.is_some()).then_some(Self::Told { progress, logs, output })
+    }
 }
 
 /// Something that people should know, about a queue.

@@ -30,7 +30,7 @@ pub struct Note {
     pub progress: Option<Json>,
     /// Appended, up to [`crate::LOGS_MAX`].
     pub logs: Vec<LogLine>,
-    /// What the attempt gives out piece by piece, for whoever listens now; kept nowhere.
+    /// What the attempt gives out piece by piece, for whoever listens now, up to [`crate::LOGS_MAX`]; kept nowhere.
     pub output: Option<String>,
     /// Units of the tenant's budget that this attempt has used so far, in all. A crash is charged with them if they exceed the estimate.
     pub used: Option<u64>,

@@ -2,7 +2,7 @@
 
 use super::{Case, LONG, SHORT, args, complete, dead, for_signal, letters::letter, only, retry};
 use crate::{
-    Alert, Change, Delivery, Due, Edit, Feed, FeedEntry, JobId, Letter, LogLine, NewJob, Note, Outcome, Priority, Reason, Relocation,
+    Alert, Change, Delivery, Due, Edit, Feed, FeedEntry, JobId, LOGS_MAX, Letter, LogLine, NewJob, Note, Outcome, Priority, Reason, Relocation,
     Replay, Scope, State, Undo, Wait, WaitOn, WaitPolicy,
 };
 use longshore_base::Name;
@@ -273,7 +273,8 @@ pub async fn q7_feed_tells_what_attempts_tell(c: &Case) {
     for note in &notes {
         c.broker.note(id, token, note.clone()).await.expect("noted");
     }
-    c.broker.note(id, token, Note { used: Some(5), ..Note::default() }).await.expect("noted");
+    let nothing = Note { used: Some(5), output: Some(String::new()), ..Note::default() };
+    c.broker.note(id, token, nothing).await.expect("noted");
     let heard = ear.hears(notes.len()).await;
     assert_eq!(heard.len(), notes.len(), "what it used is told to nobody: {heard:?}");
     for (entry, note) in heard.iter().zip(&notes) {
@@ -282,6 +283,11 @@ pub async fn q7_feed_tells_what_attempts_tell(c: &Case) {
         assert_eq!(progress.as_ref().map(|json| json.get()), note.progress.as_ref().map(|json| json.get()));
         assert_eq!((logs, output), (&note.logs, &note.output));
     }
+    let large = Note { output: Some(format!("x{}", "é".repeat(LOGS_MAX))), ..Note::default() };
+    c.broker.note(id, token, large).await.expect("noted");
+    let heard = only(ear.hears(1).await);
+    let Change::Told { output: Some(output), .. } = &heard.what else { panic!("it was told: {heard:?}") };
+    assert_eq!(output.len(), LOGS_MAX - 1, "no half of a letter");
     let job = c.get(id).await;
     assert_eq!(job.progress.map(|json| json.get().to_owned()).as_deref(), Some(args("done").get()));
     assert!(job.output.is_none(), "pieces are no output");

@@ -173,7 +173,7 @@ pub async fn q7_feed_makes_no_queue(c: &Case) {
         c.broker.announce(&nobody, alert("here")).await.expect("told");
         home
     };
-    hears("a new queue", c.broker.wait_feed(&nobody, LONG), comes).await;
+    hears("a new queue", c.broker.wait_feed(&nobody, LONG), &comes).await;
     let (home, place) = (comes().await, c.broker.feed(&nobody, None, 1).await.expect("a feed").next);
     let job = NewJob { id: JobId::derived(c.now().await, home, b"first"), queue: nobody.clone(), ..c.job() };
     let id = c.put(job).await;

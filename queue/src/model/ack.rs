@@ -63,8 +63,7 @@ impl World {
         while record.logs.iter().map(|line| line.message.len()).sum::<usize>() > LOGS_MAX {
             record.logs.pop_front();
         }
-        if note.progress.is_some() || !note.logs.is_empty() || note.output.is_some() {
-            let told = Change::Told { progress: note.progress, logs: note.logs, output: note.output };
+        if let Some(told) = Change::told(note) {
             self.queue_of(id).expect("it has the job").feed.push(now, Some(id), told);
         }
         Ok(())

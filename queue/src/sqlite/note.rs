@@ -56,9 +56,8 @@ pub(super) fn note(tx: &mut Tx<'_>, id: JobId, token: Token, note: Note) -> Resu
         log(tx, job.seq, &note.logs)?;
     }
     tx.touched.job(id);
-    let Note { progress, logs, output, .. } = note;
-    if progress.is_some() || !logs.is_empty() || output.is_some() {
-        tx.tell(&job, Change::Told { progress, logs, output });
+    if let Some(told) = Change::told(note) {
+        tx.tell(&job, told);
     }
     Ok(Ok(()))
 }

@@ -18,7 +18,7 @@ if not there or laws.feed <= now then
   began = math.max(now, began + 1)
   call('XADD', FEED, string.format('%.0f-0', began), 'e', pack('>I8H', now, 0))
 end
-call('HSET', META, 'feed', now + ARGV[1], 'stream', pack('>I8I4', began, ARGV[3]))
+call('HSET', META, 'feed', now + ARGV[1], 'stream', pack('>I8I4', began, tonumber(ARGV[3])))
 call('PEXPIRE', FEED, ARGV[2])
 -- What attempts tell may be large.
 local lines = call('XLEN', FEED)
