@@ -7,8 +7,8 @@ use super::{
     seeing::pages,
 };
 use crate::{
-    BrokerError, Counters, Due, Enqueued, Event, EventKind, Filter, GROUP_HOURS, Hour, JobId, Letter, NewJob, PAYLOAD_MAX, Parent, Policy,
-    Priority, Reason, Scope, State, Tick, Unique, UniqueMode,
+    BrokerError, Counters, Due, Edit, Enqueued, Event, EventKind, Filter, GROUP_HOURS, Hour, JobId, Letter, NewJob, PAYLOAD_MAX, Parent, Policy,
+    Priority, Reason, Scope, State, Tick, Undo, Unique, UniqueMode,
 };
 use longshore_base::{Code, Millis, Name};
 
@@ -53,6 +53,25 @@ pub(super) async fn bury_of_many(c: &Case, tenants: usize) -> Vec<JobId> {
 /// The begin of the hour of `at`.
 fn hour(at: Millis) -> Millis {
     at - at.rem_euclid(HOUR_MS)
+}
+
+/// However often a letter is changed, what it died of stays known, and so does its group.
+pub async fn q5_letters_keep_their_cause(c: &Case) {
+    let now = c.now().await;
+    let snoozed = |run| Event { error: None, ..event(EventKind::Snoozed, now - 10_000, run, "") };
+    let history = (1..=25).map(snoozed).chain([event(EventKind::Died, now - 1_000, 26, "alpha")]).collect();
+    let id = bury(c, Letter { history, ..letter_from(c.job(), now - 1_000, "alpha") }).await;
+    let tag = |n: u32| Name::new(format!("{n}{}", "t".repeat(120))).expect("a name");
+    for revision in 0..110 {
+        let edit = Edit { tags: Some((revision..revision + 30).map(tag).collect()), ..Edit::default() };
+        c.broker.edit(&Scope::All, id, revision, edit).await.expect("edited");
+    }
+    let died_of = async || c.get(id).await.last_error().map(|error| error.fingerprint.clone());
+    assert_eq!((died_of().await.as_deref(), only(groups(c).await).count), (Some("alpha"), 1));
+    let new = replay(c, id, c.id()).await.expect("replayed");
+    assert!(groups(c).await.is_empty());
+    only(c.broker.undo(&Scope::All, vec![Undo { id, replay: new }]).await.expect("an answer")).expect("undone");
+    assert_eq!((died_of().await.as_deref(), only(groups(c).await).count), (Some("alpha"), 1));
 }
 
 /// It stands as it stood there, and its history says where it came from.

@@ -1,4 +1,4 @@
-//! What happened to a job, line by line. The middle of a long history goes first.
+//! What happened to a job, line by line. The middle of a long history goes first, but for the error that a letter died of: it names its group.
 
 use super::{codec, db::Db, row::Row};
 use crate::{BrokerError, ErrorInfo, Event, EventKind};
@@ -49,7 +49,8 @@ impl Row {
         let error = error.map(codec::pack).transpose()?;
         db.exec("job.add_event", params![self.seq, self.events, at, code(what), run, worker, started_at, error, before])?;
         if self.events >= MOST {
-            db.exec("job.trim_event", params![self.seq, self.events - MOST + HEAD])?;
+            let trim = if self.is_live() { "job.trim_event" } else { "job.trim_quiet" };
+            db.exec(trim, params![self.seq, self.events - MOST + HEAD])?;
         }
         self.events += 1;
         Ok(())

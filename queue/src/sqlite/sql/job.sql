@@ -53,5 +53,10 @@ INSERT INTO events (seq, n, at, what, run, worker, started_at, error, before) VA
 -- name: trim_event
 DELETE FROM events WHERE seq = ?1 AND n = ?2
 
+-- The same for a job that has ended: the error that it ended by stays.
+-- name: trim_quiet
+DELETE FROM events WHERE seq = ?1 AND n = ?2
+    AND (error IS NULL OR EXISTS (SELECT 1 FROM events later WHERE later.seq = ?1 AND later.n > ?2 AND later.error IS NOT NULL))
+
 -- name: last_error
 SELECT error FROM events WHERE seq = ?1 AND error IS NOT NULL ORDER BY n DESC LIMIT 1

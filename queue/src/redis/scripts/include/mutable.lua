@@ -24,7 +24,11 @@ local function mutable(s)
 end
 local frozen
 do
--- Drops events from the middle until three quarters of the room are left: the first ones and the last ones tell most.
+local function tells_error(part)
+  return unpick('>H', part) > 0 and #part > 24 and byte(part, 3) ~= EVENT.edited and #part > 24 + byte(part, 24)
+end
+-- Drops events from the middle until three quarters of the room are left: the first ones and the last ones tell most. The newest error stays:
+-- it names a letter's group.
 local function shorten(events)
   local parts, at = {}, 1
   while at <= #events do
@@ -42,6 +46,12 @@ local function shorten(events)
     size = size + #parts[i]
     if size > EVENTS_MAX * 3 / 4 then break end
     table.insert(keep, 1, parts[i])
+  end
+  for i = #parts, #head + 1, -1 do
+    if tells_error(parts[i]) then
+      if i <= #parts - #keep then table.insert(keep, 1, parts[i]) end
+      break
+    end
   end
   return table.concat(head) .. table.concat(keep)
 end
