@@ -55,6 +55,17 @@ fn hour(at: Millis) -> Millis {
     at - at.rem_euclid(HOUR_MS)
 }
 
+/// A letter that was removed may be brought again.
+pub async fn q5_letters_buried_again_after_a_purge(c: &Case) {
+    let letter = letter_from(c.job(), c.now().await - 1_000, "alpha");
+    let id = bury(c, letter.clone()).await;
+    assert_eq!(c.broker.purge(&Scope::All, &[id]).await.expect("an answer"), [true]);
+    assert_eq!(bury(c, letter).await, id);
+    assert_eq!((c.state(id).await, only(groups(c).await).count), (State::Dead, 1));
+    c.tick().await;
+    assert!(!c.get(id).await.history.is_empty());
+}
+
 /// However often a letter is changed, what it died of stays known, and so does its group.
 pub async fn q5_letters_keep_their_cause(c: &Case) {
     let now = c.now().await;

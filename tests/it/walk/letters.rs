@@ -54,8 +54,7 @@ impl Walker {
 
     /// A letter comes from elsewhere; or the last one once more.
     pub(super) async fn bury(&mut self, plan: &Plan, group: u8, again: bool, now: Millis) -> Result<(), Stop> {
-        // How long the id of a job that was purged is remembered is a matter of each broker's own.
-        let known = self.post.last_letter.clone().filter(|last| again && (!self.purged || self.world.record(last.job.id).is_some()));
+        let known = self.post.last_letter.clone().filter(|_| again);
         let letter = known.unwrap_or_else(|| from_elsewhere(NewJob { wait: None, ..self.job(plan, now) }, group, now));
         self.post.last_letter = Some(letter.clone());
         let told = only(self.case.broker.bury(vec![letter.clone()]).await.map_err(|error| error.to_string())?);

@@ -23,8 +23,9 @@ seq = math.max(seq, (now - EPOCH) * STEP)
 local buried = false
 for i = 1, #ids do
   local id, old = ids[i], stored[i]
-  if old then
-    reply[i] = 100 + (#old == 1 and byte(old) or state_of(id, fetch(group({id}), 'm')[1]))
+  -- What a purge leaves behind is no letter: one that was removed may be brought again.
+  if old and #old > 1 then
+    reply[i] = 100 + state_of(id, fetch(group({id}), 'm')[1])
   else
     local record, m = pack('>I7I3', seq, 0) .. ARGV[3 * i - 1], mutable(ARGV[3 * i])
     local r = parse(record)
