@@ -7,8 +7,8 @@ use super::{
     seeing::pages,
 };
 use crate::{
-    BrokerError, Counters, Due, Edit, Enqueued, Event, EventKind, Filter, GROUP_HOURS, Hour, JobId, Letter, NewJob, PAYLOAD_MAX, Parent, Policy,
-    Priority, Reason, Scope, State, Tick, Undo, Unique, UniqueMode,
+    BrokerError, Counters, Due, Edit, Enqueued, Event, EventKind, Filter, GROUP_HOURS, Hour, JobId, Letter, NewJob, PAYLOAD_MAX, Parent,
+    Policy, Priority, Reason, Scope, State, Tick, Undo, Unique, UniqueMode,
 };
 use longshore_base::{Code, Millis, Name};
 

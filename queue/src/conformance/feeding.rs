@@ -2,8 +2,8 @@
 
 use super::{Case, LONG, SHORT, args, complete, dead, for_signal, letters::letter, only, retry};
 use crate::{
-    Alert, Change, Delivery, Due, Edit, Feed, FeedEntry, JobId, LOGS_MAX, Letter, LogLine, NewJob, Note, Outcome, Priority, Reason, Relocation,
-    Replay, Scope, State, Undo, Wait, WaitOn, WaitPolicy,
+    Alert, Change, Delivery, Due, Edit, Feed, FeedEntry, JobId, LOGS_MAX, Letter, LogLine, NewJob, Note, Outcome, Priority, Reason,
+    Relocation, Replay, Scope, State, Undo, Wait, WaitOn, WaitPolicy,
 };
 use longshore_base::Name;
 use std::{future::Future, time::Duration};
