@@ -124,6 +124,7 @@ pub async fn q4_repeating_a_letter_while_it_is_edited(c: &Case) {
         replayed.expect("replayed");
         assert_eq!(c.get(new).await.args.get(), c.get(old).await.args.get(), "{edited:?}");
         assert_eq!(c.get(old).await.args.get() == args("patched").get(), edited.is_ok());
+        c.cancel(new).await.expect("cancelled");
     }
 }
 
