@@ -9,8 +9,8 @@ use crate::harness::{
 };
 use longshore_base::{Name, SystemClock, SystemRandom};
 use longshore_queue::{
-    Ack, Alert, Broker, BrokerError, Change, FEED_BYTES_MAX, FEED_MAX, Filter, Home, JobId, LeaseRequest, NewJob, Parent, RedisBroker,
-    RedisOptions, Scope, State,
+    Ack, Alert, Broker, BrokerError, Change, Counters, FEED_BYTES_MAX, FEED_MAX, Filter, Home, JobId, LeaseRequest, Letter, NewJob, Parent,
+    Reason, RedisBroker, RedisOptions, Scope, State,
     conformance::{Case, LONG, args, complete, for_signal, only},
 };
 use std::{
@@ -244,6 +244,35 @@ async fn q7_feed_is_bounded_by_bytes_on_redis() {
     let (key, mut direct) = (format!("ls:{{{}/0}}:feed", queue.name), redis.connect().await);
     let size = ::redis::cmd("MEMORY").arg("USAGE").arg(key).query_async::<usize>(&mut direct).await.expect("its size");
     assert!(size <= FEED_BYTES_MAX, "{size} bytes");
+}
+
+/// Letters of more tenants than one script looks at are listed all the same.
+#[tokio::test]
+async fn q5_letters_are_listed_of_however_many_tenants() {
+    const TENANTS: usize = 1_100;
+    let redis = Redis::start(&["--appendfsync", "no"]).await;
+    let queue = Queue::on(connect(&redis.url()).await).await;
+    let letter = |n: usize| Letter {
+        job: NewJob { tenant: Name::new(format!("t{n}")).expect("a name"), ..queue.job(args("x")) },
+        counters: Counters::default(),
+        reason: Reason::Fatal,
+        history: Vec::new(),
+        started_at: None,
+        ended_at: 1_700_000_000_000,
+    };
+    let buried = queue.broker.bury((0..TENANTS).map(letter).collect()).await.expect("an answer");
+    let buried: BTreeSet<_> = buried.into_iter().map(|one| one.expect("it is taken").id).collect();
+    let filter = Filter { queue: Some(queue.name.clone()), state: Some(State::Dead), ..Filter::default() };
+    let (mut listed, mut cursor) = (BTreeSet::new(), None::<String>);
+    for _ in 0..TENANTS {
+        let page = queue.broker.list(&Scope::All, &filter, 300, cursor.as_deref()).await.expect("a page");
+        listed.extend(page.items.into_iter().map(|job| job.id));
+        cursor = page.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!((listed.len(), listed == buried), (TENANTS, true));
 }
 
 #[tokio::test]

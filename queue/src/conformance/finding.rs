@@ -1,9 +1,7 @@
 //! Letters as they are looked for: by error, text, time, args, and whether they were repeated.
 
 use super::{
-    Case, OTHER,
-    burying::bury_of_many,
-    complete, error,
+    Case, OTHER, complete, error,
     letters::{letter, replay},
     seeing::{ids, pages},
 };
@@ -172,14 +170,6 @@ pub async fn q5_letters_found_when_they_were_repeated(c: &Case) {
     assert_eq!(found(c, repeated()).await, [second]);
     assert!(!c.get(first).await.replayed);
     c.ack(&c.one().await, complete()).await;
-}
-
-/// Without a tenant, those of all, however many there are.
-pub async fn q5_letters_found_over_all_tenants(c: &Case) {
-    const TENANTS: usize = 1_100;
-    let mut buried = bury_of_many(c, TENANTS).await;
-    buried.sort();
-    assert_eq!(ids(&pages(c, &Scope::All, &dead(c), 300).await), buried);
 }
 
 /// Without a queue, in all of them.

@@ -369,7 +369,6 @@ macro_rules! broker_conformance {
                 q5_letters_found_by_time
                 q5_letters_found_by_everything_together
                 q5_letters_found_when_they_were_repeated
-                q5_letters_found_over_all_tenants
                 q5_letters_found_over_all_queues
                 ;
             undoing:
