@@ -158,24 +158,6 @@ impl Broker for Flaky {
     async fn replay(&self, scope: &Scope, replays: Vec<Replay>) -> Result<Vec<Result<JobId>>> {
         self.inner.replay(scope, replays).await
     }
-    async fn undo(&self, scope: &Scope, undos: Vec<Undo>) -> Result<Vec<Result<()>>> {
-        self.inner.undo(scope, undos).await
-    }
-    async fn bury(&self, letters: Vec<Letter>) -> Result<Vec<Result<Enqueued>>> {
-        self.inner.bury(letters).await
-    }
-    async fn relocate(&self, scope: &Scope, moves: Vec<Relocation>) -> Result<Vec<Result<JobId>>> {
-        self.inner.relocate(scope, moves).await
-    }
-    async fn feed(&self, queue: &Name, after: Option<&str>, limit: usize) -> Result<Feed> {
-        self.inner.feed(queue, after, limit).await
-    }
-    async fn wait_feed(&self, queue: &Name, at_most: Duration) {
-        self.inner.wait_feed(queue, at_most).await;
-    }
-    async fn announce(&self, queue: &Name, alert: Alert) -> Result<()> {
-        self.inner.announce(queue, alert).await
-    }
     async fn purge(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<bool>> {
         self.inner.purge(scope, ids).await
     }
