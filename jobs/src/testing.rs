@@ -114,7 +114,7 @@ impl House {
     }
 
     pub(crate) async fn logs(&self, id: JobId) -> Vec<LogLine> {
-        self.broker.logs(&Scope::All, id).await.unwrap()
+        self.broker.logs(&Scope::All, id).await.unwrap().lines
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::{
     Ack, Acked, Alert, BeatReply, BrokerError, Command, Delivered, Delivery, Due, DueSchedules, Explanation, ExtendReply, Feed, Filter,
-    Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, Json, KindRecord, LaneView, LeaseReply, LeaseRequest, Letter, LogLine,
+    Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, Json, KindRecord, LaneView, LeaseReply, LeaseRequest, Letter, Logs,
     NewJob, Note, Page, Priority, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves,
     ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, ScopeState, State, TickRecord, TickReport, Token, Undo, WorkerReport,
 };
@@ -63,8 +63,8 @@ pub trait Broker: Send + Sync + Debug + 'static {
     /// A page of jobs. Cheap: ended jobs by (tenant, state), live ones through their indexes. Anything else is a bounded scan.
     async fn list(&self, scope: &Scope, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page>;
 
-    /// The kept log lines of a job, oldest first.
-    async fn logs(&self, scope: &Scope, id: JobId) -> Result<Vec<LogLine>>;
+    /// The log of a job: the lines that are kept, and how many are not.
+    async fn logs(&self, scope: &Scope, id: JobId) -> Result<Logs>;
 
     /// Cancels: at once unless Running; a running attempt is asked to stop (extend's reply, and a hint to the worker).
     async fn cancel(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<Result<State>>>;

@@ -47,6 +47,15 @@ pub struct LogLine {
     pub message: String,
 }
 
+/// The log of a job, as far as it is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Logs {
+    /// The kept lines, oldest first; at most [`crate::LOGS_MAX`] bytes of them.
+    pub lines: Vec<LogLine>,
+    /// So many older ones are not there any more.
+    pub dropped: u64,
+}
+
 /// A queue in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "one count per state, as named in CONTRACT.md")]

@@ -92,15 +92,17 @@ const STEP: usize = 100;
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Read a job's log lines
+///
+/// 64 KiB of them are kept; `dropped` tells how many older ones are not.
 #[utoipa::path(get, path = "/v1/jobs/{id}/logs", tag = "jobs", params(("id" = String, Path)),
     responses((status = 200, description = "Oldest first", body = Logs)))]
 pub(crate) async fn logs(State(api): State<Arc<Api>>, caller: Principal, PathId(id): PathId, _: NoParams) -> Result<Json<Logs>, Problem> {
     let (scope, deadline) = (caller.scope(), api.deadline());
-    let lines = match api.call(deadline, Repeat::Read, || api.broker.logs(&scope, id)).await {
+    let longshore_queue::Logs { lines, dropped } = match api.call(deadline, Repeat::Read, || api.broker.logs(&scope, id)).await {
         // The history keeps no log lines, but the job is known.
-        Err(BrokerError::NotFound) => find(&api, &scope, deadline, id).await.map(|_| Vec::new())?,
+        Err(BrokerError::NotFound) => find(&api, &scope, deadline, id).await.map(|_| longshore_queue::Logs::default())?,
         other => other?,
     };
     let line = |line: longshore_queue::LogLine| Line { at: Time(line.at), level: line.level, message: line.message };
-    Ok(Json(Logs { logs: lines.into_iter().map(line).collect() }))
+    Ok(Json(Logs { logs: lines.into_iter().map(line).collect(), dropped }))
 }

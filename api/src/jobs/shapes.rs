@@ -101,6 +101,8 @@ pub(crate) struct Moved {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Logs {
     pub(super) logs: Vec<Line>,
+    /// So many older lines are not kept any more.
+    pub(super) dropped: u64,
 }
 
 /// A line of a job's log.

@@ -1,7 +1,7 @@
 //! The small writes of a running attempt: checkpoints, progress, log lines.
 
 use super::{Case, LONG, SHORT, args, complete, retry};
-use crate::{BrokerError, JobId, LOGS_MAX, LogLine, Note, Saves, Scope, State};
+use crate::{BrokerError, JobId, LOGS_MAX, LogLine, Logs, Note, Saves, Scope, State};
 use longshore_base::Name;
 use std::time::Duration;
 
@@ -93,14 +93,14 @@ pub async fn q6_contract_note_keeps_progress_and_lines(c: &Case) {
     note(Some("20 %"), &[]).await.expect("kept");
     assert_eq!(c.get(id).await.progress.map(|p| p.get().to_owned()), Some(args("20 %").get().to_owned()));
     let logs = c.broker.logs(&Scope::All, id).await.expect("lines");
-    assert_eq!(logs, [line("first"), line("second"), line("third")]);
+    assert_eq!(logs, Logs { lines: vec![line("first"), line("second"), line("third")], dropped: 0 });
     c.ack(&lease, complete()).await;
-    assert_eq!(c.broker.logs(&Scope::All, id).await.expect("lines").len(), 3, "kept after the end");
+    assert_eq!(c.broker.logs(&Scope::All, id).await.expect("lines").lines.len(), 3, "kept after the end");
     let foreign = Scope::Tenant(Name::literal("two"));
     assert!(matches!(c.broker.logs(&foreign, id).await, Err(BrokerError::NotFound)));
 }
 
-/// Log lines are capped per job; the oldest go first.
+/// Log lines are capped per job; the oldest go first, and how many have gone is told.
 pub async fn q5_args_and_output_logs_are_capped(c: &Case) {
     let lease = c.running().await;
     let id = lease.job.id;
@@ -108,11 +108,12 @@ pub async fn q5_args_and_output_logs_are_capped(c: &Case) {
         let logs = vec![line(&format!("{number:04} {}", "x".repeat(4_000)))];
         c.broker.note(id, lease.token, Note { progress: None, logs, used: None, output: None }).await.expect("kept");
     }
-    let logs = c.broker.logs(&Scope::All, id).await.expect("lines");
+    let Logs { lines: logs, dropped } = c.broker.logs(&Scope::All, id).await.expect("lines");
     let bytes: usize = logs.iter().map(|line| line.message.len()).sum();
     assert!(bytes <= LOGS_MAX && bytes > LOGS_MAX / 4, "{bytes} bytes");
     assert!(logs.last().expect("lines").message.starts_with("0039") && !logs[0].message.starts_with("0000"));
     assert!(logs.windows(2).all(|pair| pair[0].message < pair[1].message), "in order");
+    assert_eq!(dropped + logs.len() as u64, 40, "every line is there or counted");
 }
 
 /// Args and output of the largest allowed size go through unchanged.

@@ -62,6 +62,7 @@ impl World {
         record.logs.extend(note.logs.iter().cloned());
         while record.logs.iter().map(|line| line.message.len()).sum::<usize>() > LOGS_MAX {
             record.logs.pop_front();
+            record.dropped += 1;
         }
         if let Some(told) = Change::told(note) {
             self.queue_of(id).expect("it has the job").feed.push(now, Some(id), told);

@@ -4,7 +4,7 @@ use super::World;
 use crate::{
     Ack, Acked, Alert, BeatReply, Begun, Broker, BrokerError, Command, Delivered, Delivery, DueSchedules, Durability, Edit, Enqueued,
     Explanation, ExtendReply, Feed, Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply,
-    LeaseRequest, Letter, LogLine, NewJob, Note, Page, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange,
+    LeaseRequest, Letter, Logs, NewJob, Note, Page, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange,
     RuleScope, Saves, ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token,
     Undo, WorkerReport,
 };
@@ -109,7 +109,7 @@ impl Broker for ModelBroker {
     async fn list(&self, scope: &Scope, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page> {
         self.world().list(scope, filter, limit, cursor)
     }
-    async fn logs(&self, scope: &Scope, id: JobId) -> Result<Vec<LogLine>> {
+    async fn logs(&self, scope: &Scope, id: JobId) -> Result<Logs> {
         self.world().logs(scope, id)
     }
     async fn cancel(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<Result<State>>> {

@@ -158,6 +158,7 @@ impl Queue {
             mailbox: Vec::new(),
             saves: crate::Saves::default(),
             logs: std::collections::VecDeque::new(),
+            dropped: 0,
         };
         self.jobs.insert(id, record);
         self.get(id)

@@ -2,8 +2,7 @@
 
 use super::world::{Result, World, ms};
 use crate::{
-    BeatReply, Begun, BrokerError, Command, Filter, Job, JobId, KindRecord, LogLine, Page, QueueStats, RuleScope, Scope, State,
-    WorkerReport,
+    BeatReply, Begun, BrokerError, Command, Filter, Job, JobId, KindRecord, Logs, Page, QueueStats, RuleScope, Scope, State, WorkerReport,
 };
 use longshore_base::{Millis, Name};
 use std::time::Duration;
@@ -50,9 +49,9 @@ impl World {
     }
 
     /// A job's log lines.
-    pub fn logs(&self, scope: &Scope, id: JobId) -> Result<Vec<LogLine>> {
+    pub fn logs(&self, scope: &Scope, id: JobId) -> Result<Logs> {
         let record = self.record(id).filter(|r| scope.sees(&r.job.tenant)).ok_or(BrokerError::NotFound)?;
-        Ok(record.logs.iter().cloned().collect())
+        Ok(Logs { lines: record.logs.iter().cloned().collect(), dropped: record.dropped })
     }
 
     /// A queue in numbers.

@@ -111,6 +111,8 @@ pub struct Record {
     pub(super) mailbox: Vec<Signal>,
     pub(super) saves: Saves,
     pub(super) logs: VecDeque<LogLine>,
+    /// Lines that were too many.
+    pub(super) dropped: u64,
 }
 
 impl World {

@@ -8,7 +8,7 @@ use super::{
     script::Script,
     value,
 };
-use crate::{BrokerError, JobId, LOGS_MAX, LogLine, Note, Saves, Scope, Token};
+use crate::{BrokerError, JobId, LOGS_MAX, LogLine, Logs, Note, Saves, Scope, Token};
 use redis::{Cmd, Value};
 
 impl RedisBroker {
@@ -52,21 +52,24 @@ impl RedisBroker {
         Ok(saves)
     }
 
-    pub(super) async fn log_lines(&self, scope: &Scope, id: JobId) -> Result<Vec<LogLine>> {
+    pub(super) async fn log_lines(&self, scope: &Scope, id: JobId) -> Result<Logs> {
         let seen = self.get_jobs(scope, &[id]).await?;
         if !matches!(seen.as_slice(), [Some(_)]) {
             return Err(BrokerError::NotFound);
         }
         let queue = self.queue_of(id).await?;
         let key = extra_key(&queue, id);
-        let stored = self.router.call(queue.slot, redis::cmd("HGET").arg(&key).arg("l"), None).await?;
+        let stored = self.router.call(queue.slot, redis::cmd("HMGET").arg(&key).arg("l").arg("d"), None).await?;
+        let stored = value::list(stored, "log lines")?;
+        let [text, dropped] = stored.as_slice() else { return Err(value::strange("log lines")) };
+        let dropped = value::text(dropped).and_then(|n| n.parse().ok()).unwrap_or(0);
         let mut lines = Vec::new();
-        let mut r = Reader::new(value::bytes(&stored).unwrap_or_default());
+        let mut r = Reader::new(value::bytes(text).unwrap_or_default());
         while let Some(n) = r.u32() {
             let line = r.take(n as usize).and_then(line).ok_or_else(|| BrokerError::Corrupt("a log line".to_owned()))?;
             lines.push(line);
         }
-        Ok(lines)
+        Ok(Logs { lines, dropped })
     }
 
     /// Everything in the job's hash of extras.

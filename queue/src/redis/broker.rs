@@ -4,7 +4,7 @@ use super::{RedisBroker, Result, keys, script::Script, signal};
 use crate::{
     Ack, Acked, Alert, BeatReply, Begun, Broker, Command, Delivered, Delivery, DueSchedules, Durability, Edit, Enqueued, Explanation,
     ExtendReply, Feed, Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest,
-    Letter, LogLine, NewJob, Note, Page, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves,
+    Letter, Logs, NewJob, Note, Page, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves,
     ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token, Undo,
     WorkerReport,
 };
@@ -53,7 +53,7 @@ impl Broker for RedisBroker {
     async fn list(&self, scope: &Scope, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page> {
         self.list_jobs(scope, filter, limit, cursor).await
     }
-    async fn logs(&self, scope: &Scope, id: JobId) -> Result<Vec<LogLine>> {
+    async fn logs(&self, scope: &Scope, id: JobId) -> Result<Logs> {
         self.log_lines(scope, id).await
     }
     async fn cancel(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<Result<State>>> {

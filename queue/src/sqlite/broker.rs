@@ -7,7 +7,7 @@ use super::{
 use crate::{
     Ack, Acked, Alert, BeatReply, Begun, Broker, Command, Delivered, Delivery, DueSchedules, Durability, Edit, Enqueued, Explanation,
     ExtendReply, Feed, Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest,
-    Letter, LogLine, NewJob, Note, Page, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves,
+    Letter, Logs, NewJob, Note, Page, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves,
     ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token, Undo,
     WorkerReport,
 };
@@ -94,7 +94,7 @@ impl Broker for SqliteBroker {
         self.readers.read(move |db| list::list(db, &scope, &filter, limit, cursor.as_deref())).await
     }
 
-    async fn logs(&self, scope: &Scope, id: JobId) -> Result<Vec<LogLine>> {
+    async fn logs(&self, scope: &Scope, id: JobId) -> Result<Logs> {
         let scope = scope.clone();
         self.readers.read(move |db| note::logs(db, &scope, id)).await
     }

@@ -1,8 +1,8 @@
 //! What a running attempt keeps under its token: cursor and steps, progress and log lines.
 
 use super::{db::Db, row, tx::Tx};
-use crate::{BrokerError, Change, JobId, LOGS_MAX, LogLine, Note, PAYLOAD_MAX, Saves, Scope, Token};
-use longshore_base::{Code, Millis};
+use crate::{BrokerError, Change, JobId, LOGS_MAX, LogLine, Logs, Note, PAYLOAD_MAX, Saves, Scope, Token};
+use longshore_base::Code;
 use rusqlite::params;
 
 type Result<T> = std::result::Result<T, BrokerError>;
@@ -89,9 +89,11 @@ fn log(tx: &Tx<'_>, seq: i64, lines: &[LogLine]) -> Result<()> {
     Ok(())
 }
 
-/// The kept lines, oldest first.
-pub(super) fn logs(db: Db<'_>, scope: &Scope, id: JobId) -> Result<Vec<LogLine>> {
+/// The kept lines, oldest first; they are numbered from 0, so the first one tells how many went.
+pub(super) fn logs(db: Db<'_>, scope: &Scope, id: JobId) -> Result<Logs> {
     let job = super::list::seen(db, scope, id)?.ok_or(BrokerError::NotFound)?;
-    let lines: Vec<(Millis, String, String)> = db.all("note.logs", [job.seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    Ok(lines.into_iter().map(|(at, level, message)| LogLine { at, level, message }).collect())
+    let line = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, LogLine { at: row.get(1)?, level: row.get(2)?, message: row.get(3)? }));
+    let lines: Vec<(u64, LogLine)> = db.all("note.logs", [job.seq], line)?;
+    let dropped = lines.first().map_or(0, |(first, _)| *first);
+    Ok(Logs { lines: lines.into_iter().map(|(_, line)| line).collect(), dropped })
 }

@@ -40,7 +40,7 @@ async fn what_was_logged_before_a_panic_is_kept() {
     let worker = house.worker(options());
     let id = house.enqueue_with(Act::LogAndPanic, |job| job.policy.attempts_max = 1).await;
     house.until_job(id, "it is dead", |job| job.state == State::Dead).await;
-    let lines = house.broker.logs(&Scope::All, id).await.unwrap();
+    let lines = house.broker.logs(&Scope::All, id).await.unwrap().lines;
     assert_eq!(lines.iter().map(|line| line.message.as_str()).collect::<Vec<_>>(), ["before the panic"]);
     assert_eq!(house.stats().await.lease_lost, 0);
     worker.stop_now().await;

@@ -105,7 +105,7 @@ impl Broker for Shaky {
     async fn list(&self, scope: &Scope, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page> {
         self.up()?.list(scope, filter, limit, cursor).await
     }
-    async fn logs(&self, scope: &Scope, id: JobId) -> Result<Vec<LogLine>> {
+    async fn logs(&self, scope: &Scope, id: JobId) -> Result<Logs> {
         self.up()?.logs(scope, id).await
     }
     async fn cancel(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<Result<State>>> {

@@ -17,9 +17,10 @@ local logs = {call('HGET', extra, 'l') or ''}
 for i = 7, #ARGV do logs[#logs + 1] = pack('>I4', #ARGV[i]) .. ARGV[i] end
 if ARGV[3] ~= '' then later({'HSET', extra, 'p', ARGV[3]}) end
 if #logs > 1 then
-  local text, from = table.concat(logs), 1
-  while #text - from + 1 > tonumber(ARGV[4]) do from = from + 4 + unpick('>I4', text, from) end
+  local text, from, dropped = table.concat(logs), 1, 0
+  while #text - from + 1 > tonumber(ARGV[4]) do from, dropped = from + 4 + unpick('>I4', text, from), dropped + 1 end
   later({'HSET', extra, 'l', sub(text, from)})
+  if dropped > 0 then later({'HINCRBY', extra, 'd', dropped}) end
 end
 -- A lease that reserved something of a budget remembers them, as leaving.lua says.
 if ARGV[5] ~= '' and band(byte(lease, 18), 8) > 0 then

@@ -37,4 +37,4 @@ DELETE FROM logs WHERE seq = ?1 AND n = ?2
 UPDATE notes SET log_bytes = ?2 WHERE seq = ?1
 
 -- name: logs
-SELECT at, level, message FROM logs WHERE seq = ?1 ORDER BY n
+SELECT n, at, level, message FROM logs WHERE seq = ?1 ORDER BY n
