@@ -1,4 +1,5 @@
-//! Progress, log lines and units used: buffered, and written in batches, so that a talkative handler does not cost a call per line.
+//! Progress, log lines, streamed output and units used: buffered, and written in batches, so that a talkative handler does not cost a call
+//! per line.
 
 use super::{Context, Inner};
 use crate::{Failure, decide::cut};
@@ -16,6 +17,8 @@ use std::{
 const LINGER: Duration = Duration::from_millis(250);
 /// So many lines, or half of [`LOGS_MAX`], are written at once.
 const LINES_MAX: usize = 100;
+/// Bytes of output in one write, with room for what says that some are left out.
+const OUTPUT_MAX: usize = LOGS_MAX - 64;
 
 /// How much a log line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +58,11 @@ struct Buffer {
     progress: Option<Json>,
     logs: VecDeque<LogLine>,
     bytes: usize,
+    /// Lines that were too many at once.
+    lines_lost: u64,
+    output: String,
+    /// Bytes of output, likewise.
+    output_lost: usize,
     /// Units of the tenant's budget, in all; None: the handler has said nothing.
     used: Option<u64>,
     /// `used` is not written yet.
@@ -81,14 +89,43 @@ impl Buffer {
             && let Some(oldest) = self.logs.pop_front()
         {
             self.bytes -= oldest.message.len();
+            self.lines_lost += 1;
         }
+    }
+    fn give_out(&mut self, text: &str) {
+        self.output.push_str(text);
+        if let Some(over) = self.output.len().checked_sub(OUTPUT_MAX) {
+            let over = self.output.ceil_char_boundary(over);
+            self.output.drain(..over);
+            self.output_lost += over;
+        }
+    }
+    /// Whether it should be written at once.
+    fn is_much(&self) -> bool {
+        self.logs.len() >= LINES_MAX || self.bytes >= LOGS_MAX / 2 || self.output.len() >= OUTPUT_MAX / 2
+    }
+    /// Anything that a listener gets.
+    fn tells(&self) -> bool {
+        self.progress.is_some() || !self.logs.is_empty() || !self.output.is_empty()
     }
     fn take(&mut self) -> Option<Note> {
         (self.due, self.hurried) = (false, false);
-        self.bytes = 0;
+        let told = self.tells();
         let used = self.used.filter(|_| mem::take(&mut self.used_grew));
-        let note = Note { progress: self.progress.take(), logs: mem::take(&mut self.logs).into(), used, output: None };
-        (note.progress.is_some() || !note.logs.is_empty() || note.used.is_some()).then_some(note)
+        if !told && used.is_none() {
+            return None;
+        }
+        if let (lost @ 1.., Some(at)) = (mem::take(&mut self.lines_lost), self.logs.front().map(|line| line.at)) {
+            let message = format!("{lost} lines are left out: there were too many at once");
+            self.logs.push_front(LogLine { at, level: Level::Warn.as_str().to_owned(), message });
+        }
+        let mut output = mem::take(&mut self.output);
+        if let lost @ 1.. = mem::take(&mut self.output_lost) {
+            output.insert_str(0, &format!("[{lost} bytes are left out]\n"));
+        }
+        let output = Some(output).filter(|output| !output.is_empty());
+        self.bytes = 0;
+        Some(Note { progress: self.progress.take(), logs: mem::take(&mut self.logs).into(), used, output })
     }
     /// What could not be written waits for the next write, in front of what came since.
     fn put_back(&mut self, note: Note) {
@@ -99,6 +136,9 @@ impl Buffer {
         for line in note.logs.into_iter().chain(newer) {
             self.push(line);
         }
+        let newer = mem::take(&mut self.output);
+        self.give_out(&note.output.unwrap_or_default());
+        self.give_out(&newer);
     }
 }
 
@@ -123,6 +163,15 @@ impl Context {
         self.note(|buffer| buffer.push(line));
     }
 
+    /// Gives out a piece of text while the attempt runs, for whoever listens to the job (`GET /v1/jobs/{id}/events`). It is kept nowhere, and is
+    /// not the job's output. Pieces of a quarter of a second are told together; what is more than 64 KiB by then loses its beginning,
+    /// which the text says.
+    pub fn output(&self, text: impl AsRef<str>) {
+        if !text.as_ref().is_empty() {
+            self.note(|buffer| buffer.give_out(text.as_ref()));
+        }
+    }
+
     /// Adds to the units of the tenant's budget that this attempt used (tokens, cents, points). What it comes to takes the place of the
     /// job's estimate when the attempt ends; a crash is charged with the larger of the two. `used(0)` says that it used nothing so far.
     pub fn used(&self, units: u64) {
@@ -141,7 +190,7 @@ impl Context {
             return;
         }
         change(&mut buffer);
-        let hurry = buffer.logs.len() >= LINES_MAX || buffer.bytes >= LOGS_MAX / 2;
+        let hurry = buffer.is_much();
         if buffer.hurried || buffer.due && !hurry {
             return;
         }
@@ -167,7 +216,7 @@ impl Context {
         {
             // The ack that follows tells what was used; a write for that alone would be one too many.
             let mut buffer = self.inner.notes.lock();
-            buffer.used_grew &= buffer.progress.is_some() || !buffer.logs.is_empty();
+            buffer.used_grew &= buffer.tells();
         }
         self.inner.write().await;
         self.inner.notes.lock().closed = true;

@@ -4,7 +4,9 @@ use crate::{
     Failure, JobRequest, Level,
     testing::{House, LEASE, name, settle},
 };
-use longshore_queue::{Ack, Broker, ChildOutcome, Delivery, Outcome, PAYLOAD_MAX, Scope, State, WaitOn, WaitPolicy, json as raw};
+use longshore_queue::{
+    Ack, Broker, Change, ChildOutcome, Delivery, FeedEntry, LOGS_MAX, Outcome, PAYLOAD_MAX, Scope, State, WaitOn, WaitPolicy, json as raw,
+};
 use serde_json::json;
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -50,6 +52,54 @@ async fn lines_and_progress_are_written_in_batches() {
     }
     settle().await;
     assert_eq!(house.logs(cx.id()).await.len(), 102, "a hundred lines do not linger");
+}
+
+#[tokio::test]
+async fn output_is_told_in_pieces_and_kept_nowhere() {
+    let house = House::standard().await;
+    let cx = house.running("demo.echo", json!({})).await;
+    let mut place = house.broker.feed(&cx.job().queue, None, 10).await.unwrap().next;
+    let mut told = async || {
+        settle().await;
+        let feed = house.broker.feed(&cx.job().queue, Some(&place), 10).await.unwrap();
+        place = feed.next;
+        let output = |entry: FeedEntry| match entry.what {
+            Change::Told { progress: None, logs, output: Some(output) } if logs.is_empty() => output,
+            other => panic!("{other:?}"),
+        };
+        feed.entries.into_iter().map(output).collect::<Vec<_>>()
+    };
+    for piece in ["one ", "", "two"] {
+        cx.output(piece);
+    }
+    assert!(told().await.is_empty(), "they linger for more");
+    house.clock.advance(Duration::from_millis(250));
+    assert_eq!(told().await, ["one two"]);
+    cx.output("x".repeat(LOGS_MAX / 2));
+    assert_eq!(told().await, ["x".repeat(LOGS_MAX / 2)], "much does not linger");
+    cx.output("ü".repeat(LOGS_MAX));
+    let much = told().await.pop().unwrap();
+    let (note, text) = much.split_once('\n').unwrap();
+    let lost: usize = note.trim_start_matches('[').split(' ').next().unwrap().parse().unwrap();
+    assert!(text.chars().all(|c| c == 'ü') && lost + text.len() == LOGS_MAX * 2 && much.len() <= LOGS_MAX, "{note}");
+    cx.output("last words");
+    cx.close().await;
+    assert_eq!(told().await, ["last words"]);
+    assert!(house.job(cx.id()).await.output.is_none() && house.logs(cx.id()).await.is_empty());
+}
+
+#[tokio::test]
+async fn lines_that_are_too_many_at_once_are_counted() {
+    let house = House::standard().await;
+    let cx = house.running("demo.echo", json!({})).await;
+    for n in 0..20 {
+        cx.log(Level::Info, format!("{n:02}{}", "x".repeat(8_000)));
+    }
+    cx.flush().await;
+    let lines = house.logs(cx.id()).await;
+    let lost: usize = lines[0].message.split(' ').next().unwrap().parse().unwrap();
+    assert_eq!((lines[0].level.as_str(), lost + lines.len() - 1), ("warn", 20));
+    assert!(lines.last().unwrap().message.starts_with("19"));
 }
 
 #[tokio::test]
