@@ -75,14 +75,17 @@ pub(crate) async fn authenticate(State(api): State<Arc<Api>>, mut request: Reque
 
 async fn principal(api: &Api, headers: &HeaderMap) -> Result<Principal, Problem> {
     let unauthorized = || Problem::new(Code::Unauthorized);
-    let mut given = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (given.next(), given.next()) else { return Err(unauthorized()) };
-    let (scheme, key) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(unauthorized)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(unauthorized());
-    }
-    let key = api.keys.check(key.trim()).await?.ok_or_else(unauthorized)?;
+    let key = bearer(headers).ok_or_else(unauthorized)?;
+    let key = api.keys.check(key).await?.ok_or_else(unauthorized)?;
     Ok(Principal { name: key.name, role: key.role })
+}
+
+/// The key that a request came with, unchecked.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (given.next(), given.next()) else { return None };
+    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
 impl FromRequestParts<Arc<Api>> for Principal {

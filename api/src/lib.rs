@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod calls;
 mod envelope;
+mod events;
 mod health;
 mod intake;
 mod jobs;

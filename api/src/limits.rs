@@ -27,6 +27,8 @@ pub struct Limits {
     pub head_bytes_max: usize,
     /// Open connections; more wait to be accepted.
     pub connections_max: usize,
+    /// Readers of events; never more than half of the connections.
+    pub readers_max: usize,
     /// How long a shutdown waits for open requests.
     pub grace: Duration,
 }
@@ -45,6 +47,7 @@ impl Default for Limits {
             headers_max: 64,
             head_bytes_max: 64 * 1024,
             connections_max: 4096,
+            readers_max: 2048,
             grace: Duration::from_secs(10),
         }
     }

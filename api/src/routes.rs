@@ -1,10 +1,10 @@
 //! The one table of routes: axum serves it and OpenAPI is made of it, so neither can know a route that the other does not.
 
-use crate::intake::KnownQueues;
 use crate::{
-    ApiState, auth, envelope, health, jobs, keys, kinds, lanes, letters, metrics, openapi, operations, pages, queues, resources, rules,
+    ApiState, auth, envelope, events, health, jobs, keys, kinds, lanes, letters, metrics, openapi, operations, pages, queues, resources, rules,
     scaling, schedules, state::Api, why, workers,
 };
+use crate::{events::Hub, intake::KnownQueues};
 use axum::{Router, middleware::from_fn_with_state};
 use longshore_store::KeyRing;
 use std::sync::Arc;
@@ -12,13 +12,21 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The API as a service. [`crate::serve`] puts it behind a listener.
 pub fn router(state: ApiState) -> Router {
+    wired(state).0
+}
+
+/// The router, and what its handlers work with.
+pub(crate) fn wired(state: ApiState) -> (Router, Arc<Api>) {
     let (router, document) = table().split_for_parts();
     let keys = KeyRing::new(state.store.clone(), Arc::clone(&state.clock));
-    let api = Arc::new(Api { state, keys, document: openapi::Document::new(document), queues: KnownQueues::default() });
-    router
+    let readers_max = state.limits.readers_max.min(state.limits.connections_max / 2);
+    let hub = Hub::new(Arc::clone(&state.broker), Arc::clone(&state.clock), readers_max);
+    let api = Arc::new(Api { state, keys, document: openapi::Document::new(document), queues: KnownQueues::default(), hub });
+    let router = router
         .layer(from_fn_with_state(Arc::clone(&api), auth::authenticate))
         .layer(from_fn_with_state(Arc::clone(&api), envelope::envelope))
-        .with_state(api)
+        .with_state(Arc::clone(&api));
+    (router, api)
 }
 
 /// Every route.
@@ -31,6 +39,8 @@ pub(crate) fn table() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::retry))
         .routes(routes!(jobs::logs))
+        .routes(routes!(events::job))
+        .routes(routes!(events::all))
         .routes(routes!(why::why))
         .routes(routes!(queues::list))
         .routes(routes!(queues::get))

@@ -1,6 +1,6 @@
 //! The listener: how many connections, how slow they may be, and how they end.
 
-use crate::{ApiState, Limits, router};
+use crate::{ApiState, Limits, routes::wired};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
@@ -22,7 +22,8 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 /// Serves until `shutdown` completes, then lets open requests end within [`Limits::grace`].
 pub async fn serve(listener: TcpListener, state: ApiState, shutdown: impl Future<Output = ()> + Send) {
     let (clock, limits) = (Arc::clone(&state.clock), state.limits.clone());
-    let (service, server, graceful) = (TowerToHyperService::new(router(state)), builder(&limits), GracefulShutdown::new());
+    let (router, api) = wired(state);
+    let (service, server, graceful) = (TowerToHyperService::new(router), builder(&limits), GracefulShutdown::new());
     let permits = Arc::new(Semaphore::new(limits.connections_max));
     tokio::pin!(shutdown);
     loop {
@@ -47,6 +48,8 @@ pub async fn serve(listener: TcpListener, state: ApiState, shutdown: impl Future
         });
     }
     drop(listener);
+    // Streams of events would never end by themselves.
+    api.hub.stop();
     if tokio::time::timeout(limits.grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were still open {:?} after the shutdown began; they are cut off", limits.grace);
     }

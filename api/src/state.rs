@@ -1,6 +1,6 @@
 //! What the handlers work with.
 
-use crate::{Limits, intake::KnownQueues, openapi::Document};
+use crate::{Limits, events::Hub, intake::KnownQueues, openapi::Document};
 use longshore_base::{Clock, Random};
 use longshore_jobs::Checker;
 use longshore_queue::Broker;
@@ -47,6 +47,7 @@ pub(crate) struct Api {
     pub(crate) keys: KeyRing,
     pub(crate) document: Document,
     pub(crate) queues: KnownQueues,
+    pub(crate) hub: Hub,
 }
 
 impl std::ops::Deref for Api {

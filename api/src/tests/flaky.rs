@@ -125,7 +125,7 @@ impl Broker for Flaky {
     async fn list(&self, scope: &Scope, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page> {
         self.inner.list(scope, filter, limit, cursor).await
     }
-    async fn logs(&self, scope: &Scope, id: JobId) -> Result<Vec<LogLine>> {
+    async fn logs(&self, scope: &Scope, id: JobId) -> Result<Logs> {
         self.inner.logs(scope, id).await
     }
     async fn retry_now(&self, scope: &Scope, id: JobId) -> Result<State> {

@@ -142,7 +142,11 @@ impl Harness {
     /// Sends one request in process.
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.expect("a router never fails");
-        let (parts, body) = response.into_parts();
+        let (parts, mut body) = response.into_parts();
+        if parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream") {
+            // It has no end; whoever wants to hear it opens an `Ear`.
+            body = Body::empty();
+        }
         let bytes = body.collect().await.expect("the body").to_bytes();
         let text = String::from_utf8(bytes.to_vec()).expect("text");
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);

@@ -115,7 +115,7 @@ async fn another_tenants_job_does_not_exist() {
     let api = Harness::new().await;
     let job = api.echo(&api.acme, json!({})).await;
     let routes: Vec<_> = closed(&api).await.into_iter().filter(|(_, path)| path.starts_with("/v1/jobs/{id}")).collect();
-    assert_eq!(routes.len(), 6, "{routes:?}");
+    assert_eq!(routes.len(), 7, "{routes:?}");
     for (method, path) in routes {
         let body = if method == "PATCH" { Body::from(r#"{"priority": 1}"#) } else { Body::empty() };
         let request = |key: &str, body| request(key, &method, &filled(&path, &job)).header("if-match", "1").body(body).expect("a request");

@@ -1,6 +1,8 @@
 //! The API in process, on the model broker and a SQLite store; `socket.rs` goes over a real socket.
 
 mod batch;
+mod ear;
+mod events;
 mod flaky;
 mod harness;
 mod idempotency;

@@ -137,6 +137,26 @@ async fn a_shutdown_lets_the_open_request_end() {
 }
 
 #[tokio::test]
+async fn a_shutdown_ends_streams_of_events() {
+    let api = Harness::new().await;
+    api.make_queue("q").await;
+    let server = start(api.state.clone()).await;
+    let mut open = server.connect().await;
+    let head = format!("GET /v1/events?queue=q HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", api.operator);
+    open.write_all(head.as_bytes()).await.expect("sent");
+    let mut heard = String::new();
+    while !heard.contains("retry: 1000") {
+        let mut part = [0; 1024];
+        let n = tokio::time::timeout(BOUND, open.read(&mut part)).await.expect("a greeting in time").expect("read");
+        assert!(n > 0, "it is open: {heard}");
+        heard.push_str(&String::from_utf8_lossy(&part[..n]));
+    }
+    server.stop.send(()).expect("it runs");
+    assert!(rest(&mut open).await.ends_with("0\r\n\r\n"), "a whole answer, not one that breaks off");
+    tokio::time::timeout(BOUND / 4, server.ended).await.expect("nobody waits for the reader").expect("without a panic");
+}
+
+#[tokio::test]
 async fn a_shutdown_does_not_wait_for_ever() {
     let api = Harness::with(Limits { grace: Duration::from_millis(100), ..Limits::default() }).await;
     let server = start(api.state.clone()).await;
