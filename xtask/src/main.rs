@@ -18,7 +18,7 @@ cargo xtask COMMAND
   tidy                                   the house rules of docs/ARCHITECTURE.md that a machine can check
   gen [--check]                          write docs/lifecycle.md, docs/kinds.md, docs/errors/, docs/openapi.json, docs/configuration.md
   oracle [suite]                         ticks of every time zone beside those of cronsim (Python), on a release build; some minutes
-  bench [lanes] [FLAGS]                  drain, pickup and memory (or what fairness costs) on a release build; see docs/benchmarks.md
+  bench [lanes|events] [FLAGS]           drain, pickup and memory (or what fairness, or a thousand readers, cost) on a release build; see docs/benchmarks.md
 ";
 
 fn main() -> ExitCode {

@@ -15,7 +15,7 @@ const TENANTS: u64 = 16;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A running API and its key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Api {
     client: Client,
     url: String,
@@ -28,6 +28,11 @@ impl Api {
         let file = text("key_file")?;
         let key = std::fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
         Ok(Self { client: Client::new(), url: text("url")?, key: key.trim().into() })
+    }
+
+    /// `HOST:PORT`, and the key.
+    pub(crate) fn address(&self) -> (&str, &str) {
+        (self.url.trim_start_matches("http://"), &self.key)
     }
 
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, String> {

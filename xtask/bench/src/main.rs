@@ -2,6 +2,7 @@
 //! The same binary plays every role (it is Longshore with one more kind) and the one who measures. docs/benchmarks.md says how to read it.
 
 mod api;
+mod events;
 mod lane;
 mod lanes;
 mod mark;
@@ -20,12 +21,17 @@ use std::{
 const HELP: &str = "\
 cargo xtask bench [--only embedded|redis] [--jobs N] [--concurrency N] [--json FILE]
 cargo xtask bench lanes [the same] [--pairs N] [--picture FILE]
+cargo xtask bench events [the same] [--pairs N] [--readers N] [--per-second N]
 
   lanes           drains with fairness, limits and gates against drains without, in interleaved pairs
+  events          single enqueues beside readers of events, ten of which hang, against enqueues without, in interleaved pairs
   --only          one broker; both otherwise
-  --jobs          jobs to drain; 20000 on SQLite and 50000 on Redis otherwise, 10000 for each drain of `lanes`
+  --jobs          jobs to drain; 20000 on SQLite and 50000 on Redis otherwise, 10000 for each drain of `lanes`,
+                  2000 for each run of `events`
   --concurrency   jobs at once of each worker process; 256 otherwise
   --pairs         how many; 5 otherwise
+  --readers       how many listen; 1000 otherwise (each takes a file of this process and of the API's: see ulimit -n)
+  --per-second    enqueues; 100 otherwise
   --picture       only draw the shares of tenants of weights 1, 2 and 4 there, as SVG
   --json          write the figures there too
 
@@ -36,10 +42,13 @@ It makes a data folder and a Redis of its own, and removes them; it takes no oth
 #[derive(Debug, Default)]
 struct Options {
     lanes: bool,
+    events: bool,
     only: Option<String>,
     jobs: Option<u64>,
     concurrency: Option<usize>,
     pairs: Option<usize>,
+    readers: Option<usize>,
+    per_second: Option<usize>,
     picture: Option<PathBuf>,
     json: Option<PathBuf>,
 }
@@ -52,6 +61,11 @@ fn main() -> ExitCode {
     if args.first().is_some_and(|role| ["up", "api", "worker", "scheduler"].contains(&role.as_str())) {
         return longshore::app().kind::<mark::Mark>().kind::<lane::Lane>().main();
     }
+    if args.first().is_some_and(|role| role == "readers") {
+        return ended(
+            tokio::runtime::Runtime::new().map_err(|error| error.to_string()).and_then(|rt| rt.block_on(events::readers(&args[1..]))),
+        );
+    }
     let options = match parse(&args) {
         Ok(options) => options,
         Err(why) => {
@@ -59,7 +73,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run(&options) {
+    ended(run(&options))
+}
+
+fn ended(done: Result<(), String>) -> ExitCode {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("bench: {why}");
@@ -69,16 +87,19 @@ fn main() -> ExitCode {
 }
 
 fn parse(args: &[String]) -> Result<Options, String> {
-    let lanes = args.first().is_some_and(|first| first == "lanes");
-    let mut options = Options { lanes, ..Options::default() };
-    for pair in args[usize::from(lanes)..].chunks(2) {
+    let named = |name: &str| args.first().is_some_and(|first| first == name);
+    let (lanes, events) = (named("lanes"), named("events"));
+    let mut options = Options { lanes, events, ..Options::default() };
+    for pair in args[usize::from(lanes || events)..].chunks(2) {
         let [flag, value] = pair else { return Err(format!("{} wants a value", pair[0])) };
         let number = || value.parse::<usize>().ok().filter(|n| *n > 0).ok_or_else(|| format!("{flag} {value}: allowed is a number"));
         match flag.as_str() {
             "--only" if ["embedded", "redis"].contains(&value.as_str()) => options.only = Some(value.clone()),
             "--jobs" => options.jobs = Some(number()? as u64),
             "--concurrency" => options.concurrency = Some(number()?),
-            "--pairs" if lanes => options.pairs = Some(number()?),
+            "--readers" if events => options.readers = Some(number()?),
+            "--per-second" if events => options.per_second = Some(number()?),
+            "--pairs" if lanes || events => options.pairs = Some(number()?),
             "--picture" if lanes => options.picture = Some(value.into()),
             "--json" => options.json = Some(value.into()),
             _ => return Err(format!("{flag} {value}: not allowed")),
@@ -106,6 +127,19 @@ fn run(options: &Options) -> Result<(), String> {
         }
         let report = report::Report::new(lanes::PAYLOAD, results);
         print!("{}", report.lanes());
+        return tell(options, &report.json());
+    }
+    if options.events {
+        let mut results = Vec::new();
+        for name in brokers() {
+            let readers = options.readers.unwrap_or(1_000);
+            let (jobs, per_second) = (options.jobs.unwrap_or(2_000), options.per_second.unwrap_or(100) as u64);
+            let pairs = options.pairs.unwrap_or(PAIRS);
+            let plan = events::Plan { jobs, per_second, pairs, readers, hang: 10.min(readers), concurrency };
+            results.push(runtime.block_on(events::all(name, &plan))?);
+        }
+        let report = report::Report::new(events::PAYLOAD, results);
+        print!("{}", report.events());
         return tell(options, &report.json());
     }
     let mut results = Vec::new();

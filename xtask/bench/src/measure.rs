@@ -159,7 +159,7 @@ pub(crate) fn rate(jobs: u64, began_us: u64) -> f64 {
     jobs as f64 / (now_us().saturating_sub(began_us).max(1) as f64 / 1e6)
 }
 
-fn quantiles(mut values: Vec<f64>) -> Quantiles {
+pub(crate) fn quantiles(mut values: Vec<f64>) -> Quantiles {
     values.sort_by(f64::total_cmp);
     let at = |share: f64| values.get((values.len().saturating_sub(1) as f64 * share).round() as usize).copied().unwrap_or(0.0);
     Quantiles { p50: at(0.5), p99: at(0.99), max: at(1.0) }

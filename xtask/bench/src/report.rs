@@ -1,6 +1,6 @@
 //! The figures as a table for people and as JSON for programs, with what they depend on.
 
-use crate::{lanes, measure::Figures};
+use crate::{events, lanes, measure::Figures};
 use serde::Serialize;
 use std::{fmt::Write, process::Command};
 
@@ -97,6 +97,37 @@ impl Report<lanes::Figures> {
             }
         }
         let of = self.results.iter().map(|of| format!("{}: {} jobs a drain, concurrency {}", of.broker, of.jobs, of.concurrency));
+        let _ = writeln!(table, "\n{}", of.collect::<Vec<_>>().join(" · "));
+        table + &self.foot()
+    }
+}
+
+impl Report<events::Figures> {
+    pub(crate) fn events(&self) -> String {
+        let mut table = String::from(
+            "| one enqueue, ms, median of runs | p50 with | p50 without | p99 with | p99 without | with / without (p99) |\n|---|---|---|---|---|---|\n",
+        );
+        for of in &self.results {
+            let p50 = |runs: &[crate::measure::Quantiles]| median(&runs.iter().map(|run| run.p50).collect::<Vec<_>>());
+            let p99 = |runs: &[crate::measure::Quantiles]| median(&runs.iter().map(|run| run.p99).collect::<Vec<_>>());
+            let (with, without) = (&of.with_ms, &of.without_ms);
+            let _ = writeln!(
+                table,
+                "| {}, {} readers, {} hang | {:.2} | {:.2} | {:.2} | {:.2} | {:.3} |",
+                of.broker,
+                of.readers,
+                of.hanging,
+                p50(with),
+                p50(without),
+                p99(with),
+                p99(without),
+                of.ratio_p99_median
+            );
+        }
+        let of = self.results.iter().map(|of| {
+            let (jobs, rate, heard) = (of.jobs, of.per_second, of.heard_least);
+            format!("{}: {jobs} jobs a run at {rate}/s, the reader that heard least heard {heard} of {} events", of.broker, jobs * 3)
+        });
         let _ = writeln!(table, "\n{}", of.collect::<Vec<_>>().join(" · "));
         table + &self.foot()
     }
