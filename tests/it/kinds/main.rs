@@ -1,8 +1,8 @@
-//! it-kinds — a worker process for tests that kill it: a kind that writes down when it began and ended, and one that fails as long as the
-//! world around it is broken, with every role of `longshore`.
+//! it-kinds — processes for tests: a kind that writes down when it began and ended, one that fails as long as the world around it is broken,
+//! and one that tells how it goes, with every role of `longshore`.
 
 use longshore::{
-    Context, Failure, Kind,
+    Context, Failure, Kind, Level,
     schemars::JsonSchema,
     serde::{Deserialize, Serialize},
 };
@@ -77,6 +77,35 @@ fn line(args: &Args, cx: &Context, what: &str) -> Result<(), Failure> {
     Ok(file.write_all(text.as_bytes())?)
 }
 
+/// How much to tell.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(crate = "longshore::serde", deny_unknown_fields)]
+#[schemars(crate = "longshore::schemars")]
+struct Rounds {
+    /// How often.
+    rounds: u32,
+    /// How long each takes, in milliseconds.
+    ms: u64,
+}
+
+struct Told;
+
+impl Kind for Told {
+    const NAME: &'static str = "it.told";
+    type Args = Rounds;
+    type Output = ();
+
+    async fn run(args: Rounds, cx: &Context) -> Result<(), Failure> {
+        for n in 1..=args.rounds {
+            cx.log(Level::Info, format!("line {n}"));
+            cx.output(format!("piece {n}\n"));
+            cx.progress(std::collections::BTreeMap::from([("done", n)]))?;
+            cx.clock().sleep(std::time::Duration::from_millis(args.ms)).await;
+        }
+        Ok(())
+    }
+}
+
 fn main() -> ExitCode {
-    longshore::app().kind::<Written>().kind::<Called>().main()
+    longshore::app().kind::<Written>().kind::<Called>().kind::<Told>().main()
 }

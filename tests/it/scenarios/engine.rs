@@ -137,6 +137,16 @@ impl Engine {
         self.front = Some(process);
     }
 
+    /// The admin key.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// A client without anything of its own.
+    pub(crate) const fn plain_client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
     /// The process that answers HTTP.
     pub(crate) fn front(&mut self) -> &mut Process {
         self.front.as_mut().expect("started")

@@ -2,6 +2,7 @@
 
 mod embedded;
 mod engine;
+mod events;
 mod lanes;
 mod letters;
 mod nginx;
