@@ -55,6 +55,8 @@ pub(crate) enum Command {
     /// See, follow and stop work on many jobs at once, such as a replay or a backfill
     #[command(subcommand)]
     Operations(commands::operations::Command),
+    /// Tell what happens to jobs, while it happens
+    Tail(commands::tail::Args),
     /// See and tell workers
     #[command(subcommand)]
     Workers(commands::workers::Command),
@@ -97,6 +99,7 @@ impl Command {
             Self::Schedules(command) => commands::schedules::run(command, host).await,
             Self::Dlq(command) => commands::dlq::run(command, host).await,
             Self::Operations(command) => commands::operations::run(command, host).await,
+            Self::Tail(args) => commands::tail::run(args, host).await,
             Self::Workers(command) => commands::workers::run(command, host).await,
             Self::Kinds(command) => commands::kinds::run(command, host).await,
             Self::Keys(command) => commands::keys::run(command, host).await,

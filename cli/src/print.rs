@@ -10,6 +10,12 @@ pub(crate) fn line(text: &str) {
     drop(writeln!(out, "{text}").and_then(|()| out.flush()));
 }
 
+/// The same. False: nobody reads it any more.
+pub(crate) fn put(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
+}
+
 /// One line on stderr.
 pub(crate) fn aside(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}"));

@@ -9,6 +9,7 @@
 
 mod cli_commands;
 mod cli_dlq;
+mod cli_events;
 mod cli_schedules;
 mod cli_start;
 mod conformance;

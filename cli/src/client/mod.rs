@@ -1,8 +1,10 @@
 //! The HTTP side of the operator commands: one request in, a document or a readable reason out.
 
+mod events;
 mod problem;
 mod stream;
 
+pub(crate) use events::{Event, Events};
 pub(crate) use problem::line as fault_line;
 
 use crate::stop::Stop;

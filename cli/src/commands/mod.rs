@@ -21,6 +21,7 @@ pub(crate) mod rule;
 pub(crate) mod scale;
 pub(crate) mod schedules;
 pub(crate) mod scope;
+pub(crate) mod tail;
 pub(crate) mod workers;
 
 use crate::stop::Stop;

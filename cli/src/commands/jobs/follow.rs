@@ -24,7 +24,7 @@ pub(crate) async fn until_ended(client: &Client, host: &Host, id: &str, mut tell
                 }
                 timeline.iter().skip(told).for_each(&mut tell);
                 told = told.max(timeline.len());
-                if matches!(job["state"].as_str(), Some("completed" | "cancelled" | "dead")) {
+                if is_ended(&print::text(&job, "state")) {
                     return Ok(job);
                 }
             }
@@ -34,6 +34,11 @@ pub(crate) async fn until_ended(client: &Client, host: &Host, id: &str, mut tell
         host.clock.sleep(wait).await;
         wait = (wait * 3 / 2).min(LOOK_MAX);
     }
+}
+
+/// Whether nothing comes after this state.
+pub(crate) fn is_ended(state: &str) -> bool {
+    matches!(state, "completed" | "cancelled" | "dead")
 }
 
 /// One line of a timeline; `before` is the time of the line above.
