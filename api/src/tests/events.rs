@@ -218,7 +218,7 @@ async fn an_id_that_reaches_back_too_far_is_told(api: Harness) {
     other.must(&api, "state").await;
     let mut ear = Ear::at(&api.router, &api.operator, "/v1/events?queue=q", &last).await;
     let missed = ear.must(&api, "missed").await;
-    assert_eq!((missed.text("reason"), missed.text("queue"), missed.id), ("expired".into(), "q".into(), last));
+    assert_eq!((missed.text("reason"), missed.text("queue"), missed.id.clone()), ("expired".into(), "q".into(), last));
     let oldest = chrono::DateTime::parse_from_rfc3339(&missed.text("oldest_at")).expect("a time").timestamp_millis();
     assert!(oldest > super::harness::NOW + 100_000 && oldest <= began, "{oldest} {began}");
     let told = ear.must(&api, "state").await;

@@ -233,7 +233,7 @@ async fn log_lines_and_progress_are_shown(api: Harness) {
     let note = Note { progress: Some(raw(&json!({ "done": 50 }))), logs: vec![line], output: None, used: None };
     api.broker.note(lease.job.id, lease.token, note).await.expect("noted");
     let logs = api.get(&api.operator, &format!("/v1/jobs/{id}/logs")).await.expect(200).body;
-    assert_eq!(logs, json!({ "logs": [{ "at": "2027-01-15T08:00:00.001Z", "level": "info", "message": "half way" }] }));
+    assert_eq!(logs, json!({ "logs": [{ "at": "2027-01-15T08:00:00.001Z", "level": "info", "message": "half way" }], "dropped": 0 }));
     let job = api.get(&api.operator, &format!("/v1/jobs/{id}")).await.body;
     assert_eq!((&job["progress"], &job["state"], &job["worker"]), (&json!({ "done": 50 }), &json!("running"), &json!("w")));
     let cancelled = api.post(&api.operator, &format!("/v1/jobs/{id}/cancel"), Value::Null).await.expect(200).body;

@@ -179,6 +179,8 @@ mod tests {
 
     #[tokio::test]
     async fn it_comes_again_where_it_was_and_ends_when_there_is_no_more() {
+        // A second installation is refused, and changes nothing.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let server = tokio::spawn(async move {

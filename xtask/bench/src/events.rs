@@ -182,7 +182,7 @@ pub(crate) async fn readers(args: &[String]) -> Result<(), String> {
 }
 
 async fn connect(host: &str, hangs: bool) -> std::io::Result<TcpStream> {
-    let address = host.parse().map_err(std::io::Error::other)?;
+    let address: std::net::SocketAddr = host.parse().map_err(std::io::Error::other)?;
     let socket = TcpSocket::new_v4()?;
     if hangs {
         // The kernel shall not read on its behalf.
