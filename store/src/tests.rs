@@ -1,6 +1,6 @@
 //! The store on SQLite. The same statements run on PostgreSQL in the integration tests.
 
-use crate::{HistoryRow, KeyRing, KeyText, Role, Store, StoreError, StoreOptions, ensure_admin_key};
+use crate::{GroupChange, GroupWords, HistoryRow, KeyRing, KeyText, Role, Said, Store, StoreError, StoreOptions, ensure_admin_key};
 use longshore_base::{Code, ManualClock, Name, Scope, SeededRandom};
 use sqlx::{ConnectOptions, Connection};
 use std::{os::unix::fs::PermissionsExt, sync::Arc};
@@ -139,6 +139,40 @@ async fn history_is_replaced_by_id_and_seen_by_scope() {
     assert!(store.history(&Scope::Tenant(name("acme")), "1").await.expect("an answer").is_some());
     assert!(store.history(&Scope::Tenant(name("acme")), "2").await.expect("an answer").is_none(), "another tenant's does not exist");
     assert!(store.history(&Scope::All, "3").await.expect("an answer").is_none());
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_group_stays_until_it_is_changed() {
+    let (dir, store) = fresh().await;
+    let (own, others) = (Scope::Tenant(name("acme")), Scope::Tenant(name("other")));
+    let note = |text: Option<&str>| GroupChange { note: Some(text.map(str::to_owned)), acknowledged: None };
+    let known = |known| GroupChange { note: None, acknowledged: Some(known) };
+    let said = |by: &str, at| Some(Said { by: by.to_owned(), at });
+    let of = |note: Option<&str>, noted, acknowledged| GroupWords {
+        fingerprint: "f1".to_owned(),
+        note: note.map(str::to_owned),
+        noted,
+        acknowledged,
+    };
+    let say = |scope, change, by, now| {
+        let store = store.clone();
+        async move { store.say_of_group(&scope, "f1", &change, &name(by), now).await.expect("said") }
+    };
+    assert_eq!(say(own.clone(), GroupChange::default(), "ann", 1).await, of(None, None, None), "nothing said, nothing kept");
+    assert!(store.said_of_groups(&own).await.expect("an answer").is_empty());
+    assert_eq!(say(own.clone(), known(true), "ann", 2).await, of(None, None, said("ann", 2)));
+    assert_eq!(
+        say(own.clone(), note(Some("the shop is down")), "bob", 3).await,
+        of(Some("the shop is down"), said("bob", 3), said("ann", 2))
+    );
+    say(Scope::All, note(Some("operators know")), "op", 4).await;
+    assert!(store.said_of_groups(&others).await.expect("an answer").is_empty(), "another tenant's words do not exist");
+    assert_eq!(store.said_of_groups(&Scope::All).await.expect("an answer"), [of(Some("operators know"), said("op", 4), None)]);
+    let both = GroupChange { note: Some(None), acknowledged: Some(false) };
+    assert_eq!(say(own.clone(), both, "ann", 5).await, of(None, said("ann", 5), None));
+    store.close().await;
+    let again = open(&dir).await;
+    assert_eq!(again.said_of_groups(&own).await.expect("an answer"), [of(None, said("ann", 5), None)]);
 }
 
 #[tokio::test]

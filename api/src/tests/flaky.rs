@@ -41,7 +41,7 @@ impl Flaky {
     pub(super) fn before(inner: Arc<dyn Broker>) -> Self {
         Self { inner, cuts: Mutex::default(), calls: AtomicU64::new(0), lease_calls: AtomicU64::new(0) }
     }
-    /// The next calls of enqueue, edit, cancel, schedule, fire, begin, finish, get and health fail like this, in this order.
+    /// The next calls of enqueue, bury, edit, cancel, schedule, fire, begin, finish, get and health fail like this, in this order.
     pub(super) fn cut(&self, cuts: impl IntoIterator<Item = Cut>) {
         self.cuts.lock().expect("no panic").extend(cuts);
     }
@@ -137,12 +137,6 @@ impl Broker for Flaky {
     async fn groups(&self, scope: &Scope, queue: Option<&Name>) -> Result<Vec<Group>> {
         self.inner.groups(scope, queue).await
     }
-    async fn undo(&self, scope: &Scope, undos: Vec<Undo>) -> Result<Vec<Result<()>>> {
-        self.inner.undo(scope, undos).await
-    }
-    async fn bury(&self, letters: Vec<Letter>) -> Result<Vec<Result<Enqueued>>> {
-        self.inner.bury(letters).await
-    }
     async fn relocate(&self, scope: &Scope, moves: Vec<Relocation>) -> Result<Vec<Result<JobId>>> {
         self.inner.relocate(scope, moves).await
     }
@@ -157,6 +151,12 @@ impl Broker for Flaky {
     }
     async fn replay(&self, scope: &Scope, replays: Vec<Replay>) -> Result<Vec<Result<JobId>>> {
         self.inner.replay(scope, replays).await
+    }
+    async fn undo(&self, scope: &Scope, undos: Vec<Undo>) -> Result<Vec<Result<()>>> {
+        self.inner.undo(scope, undos).await
+    }
+    async fn bury(&self, letters: Vec<Letter>) -> Result<Vec<Result<Enqueued>>> {
+        self.line(self.inner.bury(letters)).await
     }
     async fn purge(&self, scope: &Scope, ids: &[JobId]) -> Result<Vec<bool>> {
         self.inner.purge(scope, ids).await

@@ -200,6 +200,11 @@ impl Harness {
         count
     }
 
+    /// The brokers' time.
+    pub(super) fn clock_now(&self) -> longshore_base::Millis {
+        longshore_base::Clock::now(&self.clock)
+    }
+
     /// Makes a queue, as an operator's first job in it would.
     pub(super) async fn make_queue(&self, name: &'static str) {
         self.broker.home(&Name::literal(name)).await.expect("a home");
