@@ -66,6 +66,17 @@ pub async fn q5_letters_buried_again_after_a_purge(c: &Case) {
     assert!(!c.get(id).await.history.is_empty());
 }
 
+/// However many groups there are, each is told.
+pub async fn q5_letters_in_many_groups(c: &Case) {
+    const GROUPS: usize = 1_100;
+    let now = c.now().await;
+    let letters = (0..GROUPS).map(|n| letter_from(c.job(), now - 1_000, &format!("cause-{n}"))).collect();
+    let told = c.broker.bury(letters).await.expect("an answer");
+    assert!(told.iter().all(Result::is_ok), "each is taken");
+    let groups = groups(c).await;
+    assert_eq!((groups.len(), groups.iter().map(|group| group.count).sum::<u64>()), (GROUPS, GROUPS as u64));
+}
+
 /// However often a letter is changed, what it died of stays known, and so does its group.
 pub async fn q5_letters_keep_their_cause(c: &Case) {
     let now = c.now().await;

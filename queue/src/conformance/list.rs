@@ -389,6 +389,7 @@ macro_rules! broker_conformance {
                 ;
             burying:
                 q5_letters_buried_as_they_were
+                q5_letters_in_many_groups
                 q5_letters_keep_their_cause
                 q5_letters_buried_again_after_a_purge
                 q5_letters_buried_once

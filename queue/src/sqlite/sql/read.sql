@@ -61,7 +61,7 @@ SELECT lease_lost FROM refusals WHERE queue = ?1
 SELECT g.fingerprint, t.tenant, g.kind, q.name, g.sample, g.count, g.first_at, g.last_at, g.hours
 FROM groups g, turns t, queues q
 WHERE t.turn = g.turn AND q.queue = t.queue AND (?1 IS NULL OR q.name = ?1) AND (?2 IS NULL OR t.tenant = ?2)
-ORDER BY g.last_at DESC, g.fingerprint LIMIT 1000
+ORDER BY g.last_at DESC, g.fingerprint
 
 -- name: kinds
 SELECT record FROM kinds ORDER BY name
