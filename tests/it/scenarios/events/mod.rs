@@ -81,8 +81,10 @@ async fn what_a_worker_tells_is_heard_in_another_process() {
     let told = ear.rest().await;
     assert_eq!(told.first().map(|told| told.event.as_str()), Some("job"));
     assert_eq!(told.last().map(|told| told.data["state"].clone()), Some(json!("completed")));
-    let said =
-        |field: &str| told.iter().filter(|told| told.event == "told").map(|told| told.data[field].clone()).filter(|it| !it.is_null());
+    let said = |field: &'static str| {
+        let of = told.iter().filter(|told| told.event == "told").map(move |told| told.data[field].clone());
+        of.filter(|it| !it.is_null())
+    };
     let output: String = said("output").filter_map(|text| text.as_str().map(str::to_owned)).collect();
     assert_eq!(output, "piece 1\npiece 2\npiece 3\n");
     let lines: Vec<Value> = said("logs").flat_map(|lines| lines.as_array().cloned().unwrap_or_default()).collect();

@@ -92,16 +92,20 @@ async fn a_run_of_failures_closes_an_account_and_one_probe_opens_it(house: &Hous
     // Four slots, filled again while the acks of those before are on their way.
     assert!((FAILURES_TO_GATE as usize..=FAILURES_TO_GATE as usize + 12).contains(&tried), "{tried} were tried before it closed");
 
+    // A start that was leased before the gate closed may still be on its way.
+    let rest = async || house.jobs(&ids).await.iter().all(|job| job.state != State::Running).then_some(());
+    house.until("what was leased before has ended", rest).await;
+    let settled = house.clock.elapsed();
+
     let beside = house.enqueue(Jobs::of("agency", 20, 1).on("whole")).await;
     house.until("its neighbour works", async || all_completed(&house.jobs(&beside).await).then_some(())).await;
-    assert_eq!(house.log.count(|run| run.account == "broken"), tried, "nothing is tried behind the gate");
 
     up.store(true, SeqCst);
     house.until("the account works again", async || all_completed(&house.jobs(&ids).await).then_some(())).await;
-    let after: Vec<_> = house.log.runs().into_iter().filter(|run| run.account == "broken").skip(tried).collect();
+    let after: Vec<_> = house.log.runs().into_iter().filter(|run| run.account == "broken" && run.began > settled).collect();
     let (probe, next) = (&after[0], &after[1]);
     let least = Duration::from_millis(GATE_FIRST_MS) - Duration::from_millis(500);
-    assert!(probe.began - closed >= least, "the probe came {:?} after the gate had closed", probe.began - closed);
+    assert!(probe.began - closed >= least, "nothing is tried behind the gate: the probe came {:?} after it had closed", probe.began - closed);
     assert!(probe.ended.is_some_and(|end| end <= next.began), "it was alone: {probe:?}, {next:?}");
     let state = house.rules(&account("agency", "broken")).await;
     assert_eq!((state.gate, state.failures.map_or(0, |failures| failures.in_row)), (None, 0), "its end opened the gate");
