@@ -1,8 +1,8 @@
 //! The one table of routes: axum serves it and OpenAPI is made of it, so neither can know a route that the other does not.
 
 use crate::{
-    ApiState, auth, envelope, events, health, jobs, keys, kinds, lanes, letters, metrics, openapi, operations, pages, queues, resources, rules,
-    scaling, schedules, state::Api, why, workers,
+    ApiState, auth, envelope, events, health, jobs, keys, kinds, lanes, letters, metrics, openapi, operations, pages, queues, resources,
+    rules, scaling, schedules, state::Api, why, workers,
 };
 use crate::{events::Hub, intake::KnownQueues};
 use axum::{Router, middleware::from_fn_with_state};

@@ -44,8 +44,8 @@ pub use letter::{GROUP_HOURS, Hour, Letter, Relocation, Replay, Undo};
 pub use longshore_base::Scope;
 pub use redis::{RedisBroker, RedisOptions};
 pub use report::{
-    BeatReply, BudgetAlert, Command, ExtendReply, Fault, Group, Health, LogLine, Logs, Note, Pause, QueueStats, Saves, ServedQueue, TickReport,
-    WorkerReport, WorkerState,
+    BeatReply, BudgetAlert, Command, ExtendReply, Fault, Group, Health, LogLine, Logs, Note, Pause, QueueStats, Saves, ServedQueue,
+    TickReport, WorkerReport, WorkerState,
 };
 pub use resource::{Points, Quota, ResourceChange, ResourceState};
 pub use rule::{

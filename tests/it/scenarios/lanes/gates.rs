@@ -105,7 +105,11 @@ async fn a_run_of_failures_closes_an_account_and_one_probe_opens_it(house: &Hous
     let after: Vec<_> = house.log.runs().into_iter().filter(|run| run.account == "broken" && run.began > settled).collect();
     let (probe, next) = (&after[0], &after[1]);
     let least = Duration::from_millis(GATE_FIRST_MS) - Duration::from_millis(500);
-    assert!(probe.began - closed >= least, "nothing is tried behind the gate: the probe came {:?} after it had closed", probe.began - closed);
+    assert!(
+        probe.began - closed >= least,
+        "nothing is tried behind the gate: the probe came {:?} after it had closed",
+        probe.began - closed
+    );
     assert!(probe.ended.is_some_and(|end| end <= next.began), "it was alone: {probe:?}, {next:?}");
     let state = house.rules(&account("agency", "broken")).await;
     assert_eq!((state.gate, state.failures.map_or(0, |failures| failures.in_row)), (None, 0), "its end opened the gate");
