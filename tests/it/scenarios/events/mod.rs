@@ -89,7 +89,7 @@ async fn what_a_worker_tells_is_heard_in_another_process() {
     assert_eq!(output, "piece 1\npiece 2\npiece 3\n");
     let lines: Vec<Value> = said("logs").flat_map(|lines| lines.as_array().cloned().unwrap_or_default()).collect();
     assert_eq!(lines.iter().map(|line| line["message"].clone()).collect::<Vec<_>>(), ["line 1", "line 2", "line 3"]);
-    assert_eq!(said("progress").last(), Some(json!({ "done": 3 })));
+    assert_eq!(said("progress").next_back(), Some(json!({ "done": 3 })));
     let kept = engine.get(&format!("/v1/jobs/{id}/logs")).await;
     assert_eq!((&kept["logs"], &kept["dropped"]), (&json!(lines), &json!(0)));
 }
