@@ -130,6 +130,10 @@ fn with_kinds(mut document: Value, kinds: &[KindRecord]) -> Value {
         if let Some(output) = &kind.output_schema {
             schemas[format!("{key}.output")] = rooted(output, &format!("{key}.output"));
         }
+        // Jobs of these are made by calls of their own.
+        if kind.internal {
+            continue;
+        }
         let value = json!({ "kind": kind.name, "args": example::of(&kind.args_schema) });
         examples.insert(kind.name.to_string(), json!({ "summary": format!("{} in queue {}", kind.name, kind.queue), "value": value }));
     }

@@ -130,8 +130,11 @@ impl Reader {
             if self.ended || *self.stopped.borrow() {
                 return None;
             }
-            if self.api.clock.elapsed() >= self.beat_at && !self.beat().await {
-                return None;
+            if self.api.clock.elapsed() >= self.beat_at {
+                if !self.beat().await {
+                    return None;
+                }
+                continue;
             }
             if let Some(mut away) = self.away.take() {
                 match self.catch_up(&mut away).await {

@@ -384,7 +384,13 @@ async fn beats_tell_how_far_it_is(api: Harness) {
     let foreign = api.echo(&api.other, json!({ "queue": "q" })).await;
     assert_eq!(ear.hush(&api).await, "", "not a word of {foreign}");
     api.clock.advance(Duration::from_secs(15));
-    let heard = ear.hush(&api).await;
+    let mut heard = String::new();
+    for _ in 0..250 {
+        heard.push_str(&ear.hush(&api).await);
+        if heard.contains(": beat") {
+            break;
+        }
+    }
     assert!(heard.contains(": beat\n\n") && ear.last != first, "{heard}");
 }
 

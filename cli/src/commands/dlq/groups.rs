@@ -138,7 +138,7 @@ mod tests {
         expect![[r#"
             FINGERPRINT        COUNT   FIRST  LAST  24 HOURS                  KIND          QUEUE     TENANT  ERROR                            NOTE
             9f2c11aa03b4d5e6  12,001  7h 20m   20m  ················█▄·····▁  http.request  2 queues  acme    http.status 503 of shop.example  known: the shop was down
-            00aa                   2      1m  50 s  ························  demo.fail     default   acme    handler.failed no such account
+            00aa                   2      1m  30 s  ························  demo.fail     default   acme    handler.failed no such account
         "#]]
         .assert_eq(&table.text());
     }

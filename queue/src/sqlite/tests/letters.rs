@@ -138,6 +138,7 @@ async fn a_list_of_letters_looks_only_at_its_time() {
 async fn a_feed_of_another_start_is_told_as_missed() {
     let house = House::new();
     let broker = house.open();
+    broker.home(&house.queue).await.expect("a queue");
     let before = house.feed(&broker, None).await.next;
     let id = house.put(&broker).await;
     let feed = house.feed(&broker, Some(&before)).await;
@@ -176,6 +177,7 @@ async fn nothing_is_collected_while_nobody_listens() {
 async fn what_was_not_committed_is_not_told() {
     let house = House::new();
     let broker = house.open();
+    broker.home(&house.queue).await.expect("a queue");
     let place = house.feed(&broker, None).await.next;
     let (lost, kept) = (house.job(&broker).await, house.job(&broker).await);
     let homes = HashMap::from([(house.queue.to_string(), lost.id.home().0)]);
@@ -218,6 +220,7 @@ async fn a_feed_tells_what_an_attempt_gives_out() {
 async fn no_entry_is_lost_between_an_empty_feed_and_the_wait() {
     let house = House::new();
     let broker = house.open();
+    broker.home(&house.queue).await.expect("a queue");
     let mut place = house.feed(&broker, None).await.next;
     for _ in 0..50 {
         house.put(&broker).await;

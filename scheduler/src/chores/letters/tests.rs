@@ -120,6 +120,7 @@ async fn schedulers_that_look_at_the_turn_of_a_minute_tell_once() {
     let chores = [stage.chore(1, Duration::ZERO), stage.chore(1, Duration::ZERO)];
     stage.time.advance(Duration::from_secs(59));
     let mut place = None;
+    stage.broker.home(&stage.queue).await.unwrap();
     stage.alerts(&mut place).await;
     stage.letters(1).await;
     for chore in &chores {
