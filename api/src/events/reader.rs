@@ -58,6 +58,19 @@ struct Live {
     own: Option<Position>,
 }
 
+impl Live {
+    /// How far the reader's group is, if nothing of that waits for the reader any more; where it was ahead of its group ends there. What
+    /// waits in its row may be what it has read itself, however far the group has come since: the mark is looked at first, then the row.
+    fn meet(&mut self) -> Option<Position> {
+        let mark = self.mark.get();
+        if !self.row.is_empty() {
+            return None;
+        }
+        self.own.take_if(|own| mark.covers(own));
+        Some(mark)
+    }
+}
+
 impl Drop for Live {
     fn drop(&mut self) {
         self.row.leave();
@@ -184,9 +197,7 @@ impl Reader {
         }
         let mut reached = None;
         if let Some(live) = self.live.as_mut().filter(|_| self.away.is_none()) {
-            let mark = live.mark.get();
-            live.own.take_if(|own| mark.covers(own));
-            reached = Some(mark).filter(|_| live.own.is_none() && live.row.is_empty());
+            reached = live.meet().filter(|_| live.own.is_none());
         }
         if let Some(mark) = &reached {
             // An end that was never told, because the server had no room for it, must not leave anybody waiting.
@@ -218,7 +229,8 @@ impl Reader {
                 None => self.ended = true,
             }
         } else if let Some(live) = &mut self.live {
-            live.own = Some(away.last).filter(|own| !live.mark.get().covers(own));
+            live.own = Some(away.last);
+            live.meet();
         }
     }
 
