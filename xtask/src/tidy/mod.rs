@@ -11,6 +11,7 @@ mod headers;
 mod kinds;
 mod leftovers;
 mod length;
+mod links;
 mod lints;
 mod metrics;
 mod pasted;
@@ -45,6 +46,7 @@ const RULES: &[Rule] = &[
     ("length: no file over 500 lines without a reason", length::check),
     ("functions: none over 70 lines", functions::check),
     ("dead: no file that nothing reaches", dead::check),
+    ("links: a link between pages leads somewhere", links::check),
     ("words: a job is called a job", words::check),
     ("leftovers: nothing is left for later", leftovers::check),
     ("places: no path or host of one machine", places::check),
