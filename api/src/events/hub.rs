@@ -27,8 +27,10 @@ use tokio::{
 const BACKLOG: usize = 64;
 /// How often it is looked for readers that have gone while nothing happens.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
-/// Readers that are woken at once: whoever enqueues meanwhile has its turn between them, and not behind a thousand.
-const RING_AT_ONCE: usize = 8;
+/// Readers that are woken at once. Where there are more, the next ones wait for this long: writing to a thousand connections takes all
+/// processors for a while, and whoever enqueues meanwhile would wait for that.
+const RING_AT_ONCE: usize = 16;
+const RING_EVERY: Duration = Duration::from_millis(1);
 /// Queues that readers of everything hear.
 pub(super) const QUEUES_MAX: usize = 1_000;
 /// Readers that catch up at once: each call reads a page of a feed, and the jobs in it.
@@ -262,11 +264,13 @@ impl Core {
         };
         let events: Vec<_> = entries.into_iter().filter(|entry| entry.id.is_none_or(may_want)).map(event).collect();
         self.groups.values_mut().filter(hears).for_each(|group| group.tell(&events, home, &next));
-        for group in self.groups.values().filter(|group| group.wanted().hears(&queue)) {
-            for some in group.rows().chunks(RING_AT_ONCE) {
-                some.iter().for_each(|row| row.ring());
-                tokio::task::yield_now().await;
+        let hearing = self.groups.values().filter(|group| group.wanted().hears(&queue));
+        let waiting: Vec<_> = hearing.flat_map(Group::rows).filter(|row| !row.is_empty()).map(Arc::clone).collect();
+        for (n, some) in waiting.chunks(RING_AT_ONCE).enumerate() {
+            if n > 0 {
+                self.clock.sleep(RING_EVERY).await;
             }
+            some.iter().for_each(|row| row.ring());
         }
         self.sweep();
     }
