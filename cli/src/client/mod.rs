@@ -1,6 +1,7 @@
 //! The HTTP side of the operator commands: one request in, a document or a readable reason out.
 
 mod events;
+mod pages;
 mod problem;
 mod stream;
 

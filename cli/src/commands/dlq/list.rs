@@ -3,7 +3,7 @@
 use super::last_error;
 use crate::{client::Remote, commands::filter::Filter, host::Host, print, stop::Stop};
 use clap::Args as ClapArgs;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Which letters.
 #[derive(Debug, ClapArgs)]
@@ -28,37 +28,23 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let client = host.client(&args.remote)?;
-    let (mut items, mut cursor, mut scanned) = (Vec::new(), args.cursor.clone(), 0);
-    loop {
-        let mut query = args.filter.query()?;
-        query.push(("limit", args.limit.to_string()));
-        query.extend(args.replayed.then(|| ("replayed", "true".to_owned())));
-        query.extend(cursor.map(|cursor| ("cursor", cursor)));
-        let mut page = client.get(&["v1", "dead-letters"], &query).await?;
-        cursor = page["cursor"].as_str().map(str::to_owned);
-        scanned += page["scanned"].as_u64().unwrap_or(0);
-        if let Value::Array(more) = page["items"].take() {
-            items.extend(more);
-        }
-        if !args.all || cursor.is_none() {
-            break;
-        }
-    }
+    let mut query = args.filter.query()?;
+    query.push(("limit", args.limit.to_string()));
+    query.extend(args.replayed.then(|| ("replayed", "true".to_owned())));
+    let read = client.pages(&["v1", "dead-letters"], &query, args.cursor, args.all).await?;
     if host.json {
-        print::json(&json!({ "items": items, "cursor": cursor, "scanned": scanned }));
+        print::json(&json!({ "items": read.items, "cursor": read.cursor, "scanned": read.scanned }));
         return Ok(());
     }
     let now = host.clock.now();
     let mut table = print::Table::new(&["ID", "KIND", "QUEUE", "TENANT", "REASON", ">ATTEMPTS", ">DIED", "ERROR"]);
-    for letter in &items {
+    for letter in &read.items {
         let field = |name| print::text(letter, name);
         let attempts = format!("{}/{}", field("attempts"), field("attempts_max"));
         let died = print::age(letter, "ended_at", now);
         table.row([field("id"), field("kind"), field("queue"), field("tenant"), field("reason"), attempts, died, last_error(letter)]);
     }
     table.print("no dead letter matches");
-    if let Some(cursor) = cursor {
-        print::aside(&format!("more: add --cursor {cursor}, or --all"));
-    }
+    read.tell_more();
     Ok(())
 }

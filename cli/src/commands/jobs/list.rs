@@ -2,7 +2,7 @@
 
 use crate::{client::Remote, host::Host, print, stop::Stop};
 use clap::Args as ClapArgs;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Which jobs.
 #[derive(Debug, ClapArgs)]
@@ -40,25 +40,14 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let client = host.client(&args.remote)?;
-    let (mut items, mut cursor, mut scanned) = (Vec::new(), args.cursor.clone(), 0);
-    loop {
-        let mut page = client.get(&["v1", "jobs"], &args.query(cursor.as_ref())).await?;
-        cursor = page["cursor"].as_str().map(str::to_owned);
-        scanned += page["scanned"].as_u64().unwrap_or(0);
-        if let Value::Array(more) = page["items"].take() {
-            items.extend(more);
-        }
-        if !args.all || cursor.is_none() {
-            break;
-        }
-    }
+    let read = client.pages(&["v1", "jobs"], &args.query(), args.cursor.clone(), args.all).await?;
     if host.json {
-        print::json(&json!({ "items": items, "cursor": cursor, "scanned": scanned }));
+        print::json(&json!({ "items": read.items, "cursor": read.cursor, "scanned": read.scanned }));
         return Ok(());
     }
     let now = host.clock.now();
     let mut table = print::Table::new(&["ID", "KIND", "QUEUE", "TENANT", "STATE", ">ATTEMPTS", ">AGE", "DUE"]);
-    for job in &items {
+    for job in &read.items {
         let field = |name| print::text(job, name);
         let attempts = format!("{}/{}", field("attempts"), field("attempts_max"));
         let due = if matches!(job["state"].as_str(), Some("scheduled" | "retrying" | "waiting")) {
@@ -78,14 +67,12 @@ pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
         ]);
     }
     table.print("no job matches");
-    if let Some(cursor) = cursor {
-        print::aside(&format!("more: add --cursor {cursor}, or --all"));
-    }
+    read.tell_more();
     Ok(())
 }
 
 impl Args {
-    fn query(&self, cursor: Option<&String>) -> Vec<(&'static str, String)> {
+    fn query(&self) -> Vec<(&'static str, String)> {
         let named = [
             ("queue", self.queue.as_ref()),
             ("state", self.state.as_ref()),
@@ -93,7 +80,6 @@ impl Args {
             ("client", self.client.as_ref()),
             ("kind", self.kind.as_ref()),
             ("tag", self.tag.as_ref()),
-            ("cursor", cursor),
         ];
         let given = named.into_iter().filter_map(|(name, value)| Some((name, value?.clone())));
         given.chain([("limit", self.limit.to_string())]).collect()

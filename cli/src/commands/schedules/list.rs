@@ -36,28 +36,17 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let client = host.client(&args.remote)?;
-    let (mut items, mut cursor) = (Vec::new(), args.cursor.clone());
-    loop {
-        let mut page = client.get(&["v1", "schedules"], &args.query(cursor.as_ref())).await?;
-        cursor = page["cursor"].as_str().map(str::to_owned);
-        if let Value::Array(more) = page["items"].take() {
-            items.extend(more.into_iter().filter(|schedule| !args.late || schedule["late"] == true));
-        }
-        if !args.all || cursor.is_none() {
-            break;
-        }
-    }
+    let mut read = client.pages(&["v1", "schedules"], &args.query(), args.cursor.clone(), args.all).await?;
+    read.items.retain(|schedule| !args.late || schedule["late"] == true);
     if host.json {
-        print::json(&json!({ "items": items, "cursor": cursor }));
+        print::json(&json!({ "items": read.items, "cursor": read.cursor }));
         return Ok(());
     }
     let now = host.clock.now();
     let mut table = table();
-    items.iter().for_each(|schedule| table.row(row(schedule, now)));
+    read.items.iter().for_each(|schedule| table.row(row(schedule, now)));
     table.print("no schedule matches");
-    if let Some(cursor) = cursor {
-        print::aside(&format!("more: add --cursor {cursor}, or --all"));
-    }
+    read.tell_more();
     Ok(())
 }
 
@@ -104,13 +93,8 @@ pub(super) fn late(schedule: &Value, now: Millis) -> String {
 }
 
 impl Args {
-    fn query(&self, cursor: Option<&String>) -> Vec<(&'static str, String)> {
-        let named = [
-            ("tenant", self.tenant.as_ref()),
-            ("queue", self.queue.as_ref()),
-            ("managed_by", self.managed_by.as_ref()),
-            ("cursor", cursor),
-        ];
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let named = [("tenant", self.tenant.as_ref()), ("queue", self.queue.as_ref()), ("managed_by", self.managed_by.as_ref())];
         let given = named.into_iter().filter_map(|(name, value)| Some((name, value?.clone())));
         given.chain([("limit", self.limit.to_string())]).collect()
     }

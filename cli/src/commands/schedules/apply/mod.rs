@@ -104,18 +104,10 @@ fn faulty(args: &Args, faults: &[String]) -> Stop {
 /// Schedules that this file declared and that it does not name any more.
 async fn gone(client: &Client, declared: &Declared, changes: &[Change]) -> Result<Vec<Change>, Stop> {
     let named: BTreeSet<_> = changes.iter().map(|change| (change.tenant.as_str(), change.name.as_str())).collect();
-    let (mut found, mut cursor) = (Vec::new(), None::<String>);
-    loop {
-        let mut query = vec![("managed_by", declared.managed_by.clone()), ("limit", "1000".into())];
-        query.extend(cursor.map(|cursor| ("cursor", cursor)));
-        let page = client.get(&["v1", "schedules"], &query).await?;
-        let items = page["items"].as_array().into_iter().flatten().cloned().map(Change::gone);
-        found.extend(items.filter(|change| !named.contains(&(change.tenant.as_str(), change.name.as_str()))));
-        cursor = page["cursor"].as_str().map(str::to_owned);
-        if cursor.is_none() {
-            return Ok(found);
-        }
-    }
+    let query = [("managed_by", declared.managed_by.clone()), ("limit", "1000".into())];
+    let read = client.pages(&["v1", "schedules"], &query, None, true).await?;
+    let found = read.items.into_iter().map(Change::gone);
+    Ok(found.filter(|change| !named.contains(&(change.tenant.as_str(), change.name.as_str()))).collect())
 }
 
 /// Carries out what is to be done, in the order of the file. Answers what was done.
