@@ -1,10 +1,12 @@
-//! store — records at rest: API keys, the history of jobs that have ended, and what people say about groups of dead letters. Read `store.rs`,
-//! `keys.rs`, `history.rs`, in that order.
+//! store — records at rest: API keys, the history of jobs that have ended, and what people say about groups of dead letters; and files at
+//! rest. Read `store.rs`, `keys.rs`, `history.rs`, `files.rs`, in that order.
 //!
 //! One SQL for SQLite and PostgreSQL: the statements live in `.sql` files beside the code, by name.
 
 mod admin;
 mod error;
+mod facts;
+mod files;
 mod groups;
 mod history;
 mod key;
@@ -16,6 +18,7 @@ mod store;
 
 pub use admin::ensure_admin_key;
 pub use error::StoreError;
+pub use files::{FileMeta, FileReader, FileWriter, Files, FilesError, FilesOptions};
 pub use groups::{GroupChange, GroupWords, Said};
 pub use history::HistoryRow;
 pub use key::KeyText;

@@ -5,8 +5,11 @@ use crate::{StoreError, store::Pool};
 use sqlx::Executor;
 
 /// Every migration, oldest first; the version of a schema is how many were applied. Never edit one that was released.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_keys_and_history.sql"), include_str!("../migrations/0002_letter_groups.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_keys_and_history.sql"),
+    include_str!("../migrations/0002_letter_groups.sql"),
+    include_str!("../migrations/0003_facts.sql"),
+];
 
 /// What this program needs.
 pub(crate) const NEEDED: i64 = MIGRATIONS.len() as i64;
