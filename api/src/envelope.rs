@@ -1,6 +1,6 @@
 //! Around every request: its id, its time, its panic, its problem, its metrics and its line in the log.
 
-use crate::{problem::Problem, state::Api};
+use crate::{problem::Problem, state::Api, traces};
 use axum::{
     body::Body,
     extract::{FromRequestParts, MatchedPath, Request, State},
@@ -10,6 +10,7 @@ use axum::{
 };
 use futures::FutureExt;
 use longshore_base::{Code, Random};
+use longshore_jobs::traces::Span;
 use std::{any::Any, convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
 use tracing::Instrument;
 
@@ -41,8 +42,12 @@ pub(crate) async fn envelope(State(api): State<Arc<Api>>, mut request: Request, 
     let id = RequestId::of(request.headers(), &*api.random);
     let (method, route) = (label(request.method()), route(&request));
     request.extensions_mut().insert(id.clone());
-    let span = tracing::info_span!("request", id = &*id.0, method, route = &*route);
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
+    let traced = traced(method, &route, request.headers());
+    let span = tracing::info_span!("request", id = &*id.0, method, route = &*route, trace = tracing::field::Empty);
+    if let Some(trace) = traced.trace() {
+        span.record("trace", trace.id_text());
+    }
+    let answer = traced.around(AssertUnwindSafe(next.run(request)).catch_unwind()).instrument(span.clone());
     let response = match tokio::time::timeout(api.limits.request_time, answer).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => Problem::new(Code::Internal).cause(format!("panicked: {}", said(&*panic))).into_response(),
@@ -51,9 +56,19 @@ pub(crate) async fn envelope(State(api): State<Arc<Api>>, mut request: Request, 
     let response = span.in_scope(|| written(response, &id));
     let took = api.clock.elapsed().saturating_sub(started);
     let status = response.status().as_str().to_owned();
+    traced.set("http.response.status_code", i64::from(response.status().as_u16()));
+    if response.status().is_server_error() {
+        traced.fail(&status);
+    }
+    traced.end();
     metrics::counter!("longshore_http_requests_total", "method" => method, "route" => route.to_string(), "status" => status).increment(1);
     metrics::histogram!("longshore_http_request_seconds", "method" => method, "route" => route.to_string()).record(took.as_secs_f64());
     response
+}
+
+/// The request's span. Probes and pages have none: they come every few seconds, and nothing goes on from them.
+fn traced(method: &'static str, route: &str, headers: &HeaderMap) -> Span {
+    if route.starts_with("/v1/") { Span::request(method, route, traces::told(headers).as_ref()) } else { Span::default() }
 }
 
 /// The response with its id, and with a body if it is a problem.

@@ -12,13 +12,14 @@ use crate::{
     problem::Problem,
     state::Api,
     time::Time,
+    traces,
 };
 use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use longshore_base::{Code, Millis, Name, Scope};
-use longshore_jobs::{FieldFault, JobRequest, RequestError};
+use longshore_base::{Code, Millis, Name, Scope, Trace};
+use longshore_jobs::{FieldFault, JobRequest, RequestError, traces::Span};
 use longshore_queue::{Begun, BrokerError, Enqueued, NewJob, Priority, Unique, UniqueMode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -178,6 +179,8 @@ pub(crate) struct Intake<'a> {
     key: Option<Key>,
     /// Whether it may make a queue by naming it.
     makes_queues: bool,
+    /// The place in a trace that its caller named.
+    told: Option<Trace>,
     looked: known::Looked,
 }
 
@@ -202,7 +205,14 @@ impl<'a> Intake<'a> {
     /// Begins a request; `hash` tells its body from others.
     pub(crate) async fn begin(api: &'a Api, caller: &Principal, headers: &HeaderMap, hash: &[u8; 32]) -> Result<Begin<'a>, Problem> {
         let deadline = api.deadline();
-        let go = |key| Self { api, deadline, key, makes_queues: caller.scope() == Scope::All, looked: known::Looked::default() };
+        let go = |key| Self {
+            api,
+            deadline,
+            key,
+            makes_queues: caller.scope() == Scope::All,
+            told: traces::told(headers),
+            looked: known::Looked::default(),
+        };
         let Some(key) = idempotency_key(headers)? else { return Ok(Begin::Go(go(None))) };
         let (tenant, prefix) = caller.keyspace();
         let (key, now) = (format!("{prefix}{key}"), api.clock.now());
@@ -251,8 +261,27 @@ impl<'a> Intake<'a> {
         Ok(checked.map_err(|error: RequestError| error)?)
     }
 
-    /// Enqueues, repeating what is not settled until the deadline. In the order of `jobs`.
-    pub(crate) async fn enqueue(&self, jobs: Vec<NewJob>) -> Vec<Result<Enqueued, Problem>> {
+    /// Enqueues, repeating what is not settled until the deadline. In the order of `jobs`, which go on in the request's trace.
+    pub(crate) async fn enqueue(&self, mut jobs: Vec<NewJob>) -> Vec<Result<Enqueued, Problem>> {
+        let span = self.follow(&mut jobs);
+        let enqueued = self.settle(jobs).await;
+        if let Some(problem) = enqueued.iter().find_map(|done| done.as_ref().err()) {
+            span.fail(problem.code().as_str());
+        }
+        enqueued
+    }
+
+    /// Lets `jobs` go on in the request's trace. The span is that of their enqueue.
+    pub(crate) fn follow(&self, jobs: &mut [NewJob]) -> Span {
+        let span = Span::enqueue(jobs);
+        let trace = span.trace().or_else(|| self.told.clone());
+        for job in jobs {
+            job.trace.clone_from(&trace);
+        }
+        span
+    }
+
+    async fn settle(&self, jobs: Vec<NewJob>) -> Vec<Result<Enqueued, Problem>> {
         let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
         let mut settled: Vec<Option<Result<Enqueued, BrokerError>>> = jobs.iter().map(|_| None).collect();
         let mut sent = vec![false; jobs.len()];

@@ -32,6 +32,7 @@ mod serve;
 mod state;
 mod time;
 mod timeline;
+mod traces;
 mod view;
 mod why;
 mod workers;

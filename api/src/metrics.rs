@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::{StreamExt, stream};
-use longshore_base::Scope;
+use longshore_base::{Name, Scope, label};
 use longshore_queue::{Broker, BrokerError, QueueStats, ResourceState, State as JobState};
 use std::{fmt::Write, sync::Arc, time::Duration};
 
@@ -34,7 +34,7 @@ pub async fn broker_metrics(broker: &dyn Broker) -> String {
     metric(&mut text, "longshore_broker_up", "gauge", "Whether the broker answers.", [(String::new(), u64::from(stats.is_ok()))]);
     match stats {
         Ok((stats, resources)) => {
-            told(&mut text, &stats);
+            told(&mut text, &labelled(stats));
             lent(&mut text, &resources);
         }
         Err(error) => tracing::warn!(%error, "the broker's metrics are left out"),
@@ -48,6 +48,37 @@ async fn all_stats(broker: &dyn Broker) -> Result<(Vec<QueueStats>, Vec<Resource
     let asked = stream::iter(names).map(|name| async move { broker.stats(&Scope::All, &name).await }).buffered(AT_ONCE);
     let stats = asked.collect::<Vec<_>>().await.into_iter().collect::<Result<_, _>>()?;
     Ok((stats, broker.resources().await?))
+}
+
+/// Queues beyond the bound of a label are told as one: their counts added up, the oldest of their ready jobs.
+fn labelled(stats: Vec<QueueStats>) -> Vec<QueueStats> {
+    let mut all: Vec<QueueStats> = Vec::with_capacity(stats.len().min(label::LABELS_MAX + 1));
+    for mut one in stats {
+        one.name = Name::new(&one.name).map_or_else(|_| label::OTHER.to_owned(), |name| label::queue(&name));
+        match all.iter_mut().find(|other| other.name == label::OTHER && one.name == label::OTHER) {
+            Some(other) => add(other, &one),
+            None => all.push(one),
+        }
+    }
+    all
+}
+
+fn add(to: &mut QueueStats, one: &QueueStats) {
+    to.scheduled += one.scheduled;
+    to.ready += one.ready;
+    to.running += one.running;
+    to.retrying += one.retrying;
+    to.waiting += one.waiting;
+    to.completed += one.completed;
+    to.cancelled += one.cancelled;
+    to.dead += one.dead;
+    to.lease_lost += one.lease_lost;
+    to.slots_live += one.slots_live;
+    to.workers = to.workers.max(one.workers);
+    to.slots = to.slots.zip(one.slots).map(|(a, b)| a.saturating_add(b));
+    to.oldest_ready_ms = to.oldest_ready_ms.max(one.oldest_ready_ms);
+    to.paused = to.paused.take().or_else(|| one.paused.clone());
+    to.auto = to.auto.take().or_else(|| one.auto.clone());
 }
 
 fn told(text: &mut String, stats: &[QueueStats]) {
@@ -73,7 +104,8 @@ fn told(text: &mut String, stats: &[QueueStats]) {
 
 /// One line per resource, of which operators make few.
 fn lent(text: &mut String, resources: &[ResourceState]) {
-    let name = |r: &ResourceState| format!("{{resource=\"{}\"}}", r.name);
+    let resources: Vec<_> = resources.iter().filter(|r| label::resource(&r.name) != label::OTHER).collect();
+    let name = |r: &&ResourceState| format!("{{resource=\"{}\"}}", r.name);
     let gated = resources.iter().map(|r| (name(r), r.gate.is_some().into()));
     metric(text, "longshore_resource_gated", "gauge", "Whether the resource is closed.", gated);
     let running = resources.iter().map(|r| (name(r), r.running));

@@ -95,6 +95,8 @@ pub(crate) struct JobView {
     tags: Vec<Name>,
     /// The schedule's tick that made it, or that it repeats.
     tick: Option<TickOfView>,
+    /// The trace that its spans are part of, 32 hex digits; absent when nobody named one.
+    trace_id: Option<String>,
 }
 
 /// What went wrong in one attempt.
@@ -153,6 +155,7 @@ impl From<Job> for JobView {
             expires_at: job.expires_at.map(Time),
             tags: job.tags,
             tick: job.tick.map(TickOfView::from),
+            trace_id: job.trace.map(|trace| trace.id_text()),
         }
     }
 }

@@ -3,12 +3,15 @@
 
 mod clock;
 mod code;
+pub mod label;
 mod name;
 mod random;
 mod scope;
+mod trace;
 
 pub use clock::{Clock, ManualClock, Millis, SystemClock, rfc3339};
 pub use code::{Code, Page};
 pub use name::{Name, NameError};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use scope::Scope;
+pub use trace::{Trace, TraceError};

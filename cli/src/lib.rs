@@ -38,7 +38,9 @@ mod commands;
 mod host;
 mod length;
 mod print;
+mod progress;
 mod roles;
+mod screen;
 mod stop;
 
 pub use app::{App, app};

@@ -1,8 +1,9 @@
 //! What people read: aligned tables, times, spans. A closed pipe ends the output, not the command.
 
 use longshore_base::Millis;
+use longshore_config::Environment;
 use serde_json::Value;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 /// One line on stdout.
 pub(crate) fn line(text: &str) {
@@ -16,6 +17,12 @@ pub(crate) fn put(text: &str) -> bool {
     writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
 }
 
+/// Text as it is, for a terminal. False: nobody reads it any more.
+pub(crate) fn draw(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    write!(out, "{text}").and_then(|()| out.flush()).is_ok()
+}
+
 /// One line on stderr.
 pub(crate) fn aside(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}"));
@@ -25,6 +32,11 @@ pub(crate) fn aside(text: &str) {
 pub(crate) fn ask(text: &str) {
     let mut err = std::io::stderr().lock();
     drop(write!(err, "{text}").and_then(|()| err.flush()));
+}
+
+/// Whether what is written to `stream` may have colours: on a terminal unless NO_COLOR is set, elsewhere only with CLICOLOR_FORCE.
+pub(crate) fn colours(environment: &Environment, stream: &impl IsTerminal) -> bool {
+    !environment.plain && (environment.colours || stream.is_terminal())
 }
 
 /// A document for programs: one line of JSON.
@@ -45,6 +57,9 @@ impl Table {
     }
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
+    }
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
     /// Prints the table, or `nothing` if it has no rows.
     pub(crate) fn print(&self, nothing: &str) {

@@ -18,6 +18,10 @@ pub struct Environment {
     pub editor: Option<String>,
     /// `NO_COLOR` is set: print no colours.
     pub plain: bool,
+    /// `CLICOLOR_FORCE` is set: print colours also where no terminal is.
+    pub colours: bool,
+    /// Variables of other programs' conventions that are configuration keys: key → (variable, value). Ours win over them.
+    pub standard: BTreeMap<&'static str, (&'static str, Secret<String>)>,
 }
 
 impl Environment {
@@ -33,9 +37,12 @@ impl Environment {
     #[must_use]
     pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut environment = Self::default();
+        let variables: Vec<_> = variables.into_iter().collect();
+        environment.standard = standard(&variables);
         for (name, value) in variables {
             match name.as_str() {
                 "NO_COLOR" => environment.plain = !value.is_empty(),
+                "CLICOLOR_FORCE" => environment.colours = !value.is_empty() && value != "0",
                 "VISUAL" if !value.is_empty() => environment.editor = Some(value.clone()),
                 "EDITOR" if !value.is_empty() => environment.editor = environment.editor.or(Some(value.clone())),
                 _ => {}
@@ -52,4 +59,34 @@ impl Environment {
         }
         environment
     }
+}
+
+/// What the OpenTelemetry and Sentry conventions say, as far as we have keys for it. The more special variable wins.
+const STANDARD: [(&str, &str); 10] = [
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "traces.endpoint"),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "traces.endpoint"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "traces.headers"),
+    ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "traces.headers"),
+    ("OTEL_EXPORTER_OTLP_TIMEOUT", "traces.timeout_ms"),
+    ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "traces.timeout_ms"),
+    ("OTEL_SERVICE_NAME", "traces.service"),
+    ("SENTRY_DSN", "sentry.dsn"),
+    ("SENTRY_ENVIRONMENT", "sentry.environment"),
+    ("OTEL_SDK_DISABLED", "traces.endpoint"),
+];
+
+fn standard(variables: &[(String, String)]) -> BTreeMap<&'static str, (&'static str, Secret<String>)> {
+    let mut keys = BTreeMap::new();
+    for (variable, key) in STANDARD {
+        let Some((_, value)) = variables.iter().find(|(name, value)| name == variable && !value.is_empty()) else { continue };
+        let value = match variable {
+            // The endpoint of all signals is a base.
+            "OTEL_EXPORTER_OTLP_ENDPOINT" => format!("{}/v1/traces", value.trim_end_matches('/')),
+            "OTEL_SDK_DISABLED" if value.eq_ignore_ascii_case("true") => String::new(),
+            "OTEL_SDK_DISABLED" => continue,
+            _ => value.clone(),
+        };
+        keys.insert(key, (variable, Secret::new(value)));
+    }
+    keys
 }

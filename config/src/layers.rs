@@ -39,6 +39,8 @@ pub(crate) fn merge(file: Option<&Path>, environment: &Environment, flags: &[Fla
         }
     });
     let origin = |text: &str| Some(format!("{TYPED}{text}"));
+    let standard = environment.standard.iter();
+    let standard = standard.map(|(key, (name, value))| ((*key).to_owned(), Value::new(origin(name).as_ref(), value.expose().as_str())));
     let variables = environment.settings.iter().map(|(name, value)| {
         let key = name.trim_start_matches("LONGSHORE_").to_ascii_lowercase().replace("__", ".");
         (key, Value::new(origin(name).as_ref(), value.as_str()))
@@ -48,7 +50,7 @@ pub(crate) fn merge(file: Option<&Path>, environment: &Environment, flags: &[Fla
     if let Some(layer) = file_layer {
         builder = builder.add_source(layer);
     }
-    let merged = builder.add_source(Layer(variables.collect())).add_source(Layer(typed.collect())).build();
+    let merged = builder.add_source(Layer(standard.collect())).add_source(Layer(variables.collect())).add_source(Layer(typed.collect())).build();
     let mut out = BTreeMap::new();
     match merged.and_then(|config| config.collect()) {
         Ok(map) => flatten("", map, &mut out),

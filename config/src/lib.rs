@@ -11,6 +11,7 @@ mod reader;
 mod secret;
 mod secrets_file;
 mod settings;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -20,3 +21,4 @@ pub use layers::Flag;
 pub use place::{BrokerPlace, FilesPlace, StorePlace, redacted};
 pub use secret::Secret;
 pub use settings::{Api, Keep, Log, LogFormat, Redis, Scheduler, Settings, Shown, Worker};
+pub use telemetry::{Sentry, Traces};

@@ -18,13 +18,15 @@ pub(crate) struct Reader {
     defaults: BTreeMap<String, Given>,
     asked: BTreeSet<&'static str>,
     broken: BTreeSet<&'static str>,
+    /// Their values are told nowhere.
+    secret: BTreeSet<&'static str>,
     shown: BTreeMap<&'static str, String>,
     faults: Vec<Fault>,
 }
 
 impl Reader {
     pub(crate) fn new(given: BTreeMap<String, Given>, faults: Vec<Fault>) -> Self {
-        Self { given, defaults: defaults(), asked: BTreeSet::new(), broken: BTreeSet::new(), shown: BTreeMap::new(), faults }
+        Self { given, defaults: defaults(), asked: BTreeSet::new(), broken: BTreeSet::new(), secret: BTreeSet::new(), shown: BTreeMap::new(), faults }
     }
 
     /// A whole number.
@@ -49,6 +51,21 @@ impl Reader {
         self.read(key, allowed, |given| match &given.value {
             ValueKind::String(text) => parse(text.trim()),
             _ => Err("is not text".to_owned()),
+        })
+    }
+
+    /// The same of a text that nobody is shown.
+    pub(crate) fn secret<T>(&mut self, key: &'static str, allowed: &str, parse: impl Fn(&str) -> Result<T, String>) -> T {
+        self.secret.insert(key);
+        self.parsed(key, allowed, parse)
+    }
+
+    /// Yes or no.
+    pub(crate) fn flag(&mut self, key: &'static str) -> bool {
+        self.read(key, "true · false", |given| match &given.value {
+            ValueKind::Boolean(yes) => Ok(*yes),
+            ValueKind::String(text) if given.typed => text.trim().parse().map_err(|_| "is neither true nor false".to_owned()),
+            _ => Err("is neither true nor false".to_owned()),
         })
     }
 
@@ -94,6 +111,10 @@ impl Reader {
             return Err(self.faults);
         }
         let row = |(key, given): (String, Given)| {
+            if self.secret.contains(key.as_str()) {
+                let value = if matches!(&given.value, ValueKind::String(text) if text.is_empty()) { "\"\"" } else { "***" };
+                return Shown { key, value: value.into(), from: given.origin.unwrap_or_else(|| "default".into()) };
+            }
             let value = self.shown.get(key.as_str()).map_or_else(|| text(&given.value), |shown| redacted(shown));
             Shown { key, value, from: given.origin.unwrap_or_else(|| "default".into()) }
         };
@@ -107,7 +128,11 @@ impl Reader {
         match parse(given) {
             Ok(value) => value,
             Err(detail) => {
-                self.faults.push(fault(key, Some(given), detail, allowed));
+                let mut fault = fault(key, Some(given), detail, allowed);
+                if self.secret.contains(key) {
+                    fault.value = Some("***".into());
+                }
+                self.faults.push(fault);
                 self.broken.insert(key);
                 parse(default).unwrap_or_else(|detail| unreachable!("default.toml: {key} {detail}"))
             }

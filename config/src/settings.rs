@@ -6,6 +6,7 @@ use crate::{
     place::{BROKER, BrokerPlace, FILES, FilesPlace, STORE, StorePlace},
     reader::Reader,
     secrets_file,
+    telemetry::{self, Sentry, Traces},
 };
 use ipnet::IpNet;
 use longshore_base::Name;
@@ -47,6 +48,10 @@ pub struct Settings {
     pub redis: Redis,
     /// `[log]`
     pub log: Log,
+    /// `[traces]`
+    pub traces: Traces,
+    /// `[sentry]`
+    pub sentry: Sentry,
     shown: Vec<Shown>,
 }
 
@@ -184,6 +189,7 @@ impl Settings {
         r.relation(!same, &["store", "broker"], "is the broker's file".into(), "another file: a busy store would hold up the queue");
         let (worker, scheduler, keep) = (worker(&mut r), scheduler(&mut r), keep(&mut r));
         let (api, redis, log) = (api(&mut r), redis(&mut r), log(&mut r));
+        let (traces, sentry) = (telemetry::traces(&mut r), telemetry::sentry(&mut r));
         let shown = r.finish().map_err(Faults)?;
         Ok(Self {
             data,
@@ -200,6 +206,8 @@ impl Settings {
             api,
             redis,
             log,
+            traces,
+            sentry,
             shown,
         })
     }

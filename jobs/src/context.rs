@@ -16,7 +16,7 @@ pub use notes::Level;
 pub use resource::{Headers, Learning, Remaining, Resource};
 
 use crate::{Cause, Checker, Failure, Outbound};
-use longshore_base::{Clock, Name, Random};
+use longshore_base::{Clock, Name, Random, Trace};
 use longshore_queue::{Broker, BrokerError, Job, JobId, Lease, Tick, Token, Woken};
 use std::sync::{
     Arc,
@@ -43,6 +43,8 @@ pub struct Parts {
     pub outbound: Outbound,
     /// What providers said about outside quotas. One per process.
     pub headers: Headers,
+    /// Where a trace goes on from this attempt.
+    pub trace: Option<Trace>,
 }
 
 /// Handed to every [`crate::Kind::run`]. Cheap to clone.
@@ -121,6 +123,12 @@ impl Context {
     #[must_use]
     pub fn outbound(&self) -> &Outbound {
         &self.inner.parts.outbound
+    }
+    /// Where a trace goes on from this attempt: the attempt's own span, or, where no spans are collected, what the job came with. The jobs that it
+    /// makes and its calls through [`Context::outbound`] go on from there by themselves; for another way out, send it as `traceparent`.
+    #[must_use]
+    pub fn trace(&self) -> Option<&Trace> {
+        self.inner.parts.trace.as_ref()
     }
     /// Completes when the attempt should stop: cancel requested, lease lost, or the worker's grace is over.
     pub async fn cancelled(&self) {

@@ -15,6 +15,7 @@ mod request;
 #[cfg(test)]
 mod testing;
 mod ticks;
+pub mod traces;
 
 pub use backoff::backoff;
 pub use catalog::Catalog;

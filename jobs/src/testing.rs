@@ -88,6 +88,7 @@ impl House {
             checker: Arc::clone(&self.checker),
             outbound: self.outbound.clone(),
             headers: self.headers.clone(),
+            trace: None,
         })
     }
 

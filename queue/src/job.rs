@@ -1,7 +1,7 @@
 //! A job: what is asked for, under which policy, and what has become of it.
 
 use crate::{Delivery, ErrorInfo, Event, Home, JobId, Reason, State, Tick, Wait};
-use longshore_base::{Millis, Name};
+use longshore_base::{Millis, Name, Trace};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -85,6 +85,10 @@ pub struct Job {
     /// The tick that made it; a replay stands for the same one.
     #[serde(default)]
     pub tick: Option<Tick>,
+    /// The place in a trace that its request, or the job that made it, named; a replay and a moved job have it too. Brokers keep it and
+    /// never look at it.
+    #[serde(default)]
+    pub trace: Option<Trace>,
     /// The jobs that repeat it, also those that were taken back.
     pub replays: Vec<JobId>,
     /// The last of `replays` stands for this letter; it is no dead letter until that is taken back.
@@ -149,6 +153,8 @@ pub struct NewJob {
     pub moved_from: Option<JobId>,
     /// The tick that it stands for.
     pub tick: Option<Tick>,
+    /// The place in a trace that it goes on from.
+    pub trace: Option<Trace>,
 }
 
 impl NewJob {
@@ -177,6 +183,7 @@ impl NewJob {
             replay_of: None,
             moved_from: None,
             tick: None,
+            trace: None,
         }
     }
 }

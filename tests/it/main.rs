@@ -10,6 +10,7 @@
 mod cli_commands;
 mod cli_dlq;
 mod cli_events;
+mod cli_polish;
 mod cli_schedules;
 mod cli_start;
 mod conformance;
@@ -23,4 +24,5 @@ mod scenarios;
 mod servers;
 mod sqlite_file;
 mod store;
+mod traces;
 mod walk;

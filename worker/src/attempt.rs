@@ -6,8 +6,9 @@ use crate::{
     running::{Running, Stop},
 };
 use futures::FutureExt;
-use longshore_jobs::{Attempted, Context, Failure, Parts, decide};
-use longshore_queue::{Ack, Json};
+use longshore_base::Trace;
+use longshore_jobs::{Attempted, Context, Failure, Parts, decide, traces::Span};
+use longshore_queue::{Ack, ErrorInfo, Json, Outcome, Reason};
 use std::{any::Any, panic::AssertUnwindSafe, sync::atomic::Ordering, time::Duration};
 use tracing::Instrument;
 
@@ -24,9 +25,22 @@ pub(crate) async fn run(job: &Running, floor: &Floor) -> Attempted {
     }
     job.meter.started();
     let of = &job.lease.job;
-    let span = tracing::debug_span!("attempt", job = %of.id, kind = %of.kind, tenant = %of.tenant, run = of.counters.runs);
-    let cx = job.context.get_or_init(|| context(job, floor));
-    let handler = AssertUnwindSafe(floor.catalog.run(cx)).catch_unwind().instrument(span);
+    let traced = job.span.get_or_init(|| Span::attempt(of));
+    let trace = traced.trace().or_else(|| of.trace.clone());
+    // As severe as can be: whatever the handler's lines are let through by, they name the job.
+    let span = tracing::error_span!(
+        "attempt", job = %of.id, kind = %of.kind, tenant = %of.tenant, run = of.counters.runs, trace = tracing::field::Empty
+    );
+    if let Some(trace) = &trace {
+        span.record("trace", trace.id_text());
+    }
+    let cx = job.context.get_or_init(|| context(job, floor, trace));
+    let handler = floor.catalog.run(cx);
+    let handler = match &floor.options.report {
+        Some(report) => report.around(of, handler.boxed()).right_future(),
+        None => handler.left_future(),
+    };
+    let handler = traced.around(AssertUnwindSafe(handler).catch_unwind()).instrument(span);
     let returned = tokio::select! {
         biased;
         returned = handler => Some(returned),
@@ -56,6 +70,7 @@ pub(crate) fn settle(job: &Running, attempted: Attempted, floor: &Floor) {
     let outcome = decide(&lease.job, attempted, floor.random.unit());
     let word = crate::meter::word(&outcome);
     tracing::debug!(job = %lease.job.id, kind = %lease.job.kind, tenant = %lease.job.tenant, ?ran, outcome = word, "attempt ended");
+    tell(job, &outcome, word, floor);
     job.meter.ended(&outcome, ran);
     queue.took(ran);
     queue.meter.running.decrement(1.0);
@@ -69,6 +84,25 @@ pub(crate) fn settle(job: &Running, attempted: Attempted, floor: &Floor) {
         floor.permits.release(queue.seat, 1);
     }
     floor.ended();
+}
+
+/// Tells how it ended to those who collect traces and failures.
+fn tell(job: &Running, outcome: &Outcome, word: &'static str, floor: &Floor) {
+    let failed: Option<(&ErrorInfo, Option<Reason>)> = match outcome {
+        Outcome::Retry { error, .. } => Some((error, None)),
+        Outcome::Dead { reason, error } => Some((error, Some(*reason))),
+        _ => None,
+    };
+    if let Some(span) = job.span.get() {
+        span.set("longshore.outcome", word);
+        if let Some((error, _)) = failed {
+            span.fail(&error.code);
+        }
+        span.end();
+    }
+    if let (Some(report), Some((error, dead))) = (&floor.options.report, failed) {
+        report.failed(&job.lease.job, error, dead);
+    }
 }
 
 /// Settles an attempt whose handler was told to stop and does not: it blocks, and keeps its thread, but not its slot and not its job.
@@ -105,7 +139,7 @@ async fn must_stop(job: &Running, floor: &Floor) {
     }
 }
 
-fn context(job: &Running, floor: &Floor) -> Context {
+fn context(job: &Running, floor: &Floor, trace: Option<Trace>) -> Context {
     Context::new(Parts {
         lease: job.lease.clone(),
         broker: floor.broker.clone(),
@@ -115,6 +149,7 @@ fn context(job: &Running, floor: &Floor) -> Context {
         checker: floor.checker.clone(),
         outbound: floor.outbound.clone(),
         headers: floor.headers.clone(),
+        trace,
     })
 }
 

@@ -17,12 +17,14 @@ mod patience;
 mod permits;
 mod pool;
 mod queue;
+mod report;
 mod running;
 mod watchdog;
 mod worker;
 
 pub use drain::Drained;
 pub use options::{Options, Queues};
+pub use report::{Reporter, Returned};
 pub use worker::{Status, Worker};
 
 #[cfg(test)]

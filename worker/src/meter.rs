@@ -1,7 +1,7 @@
 //! Metrics, with labels from closed sets: queues and kinds that this worker has leased, and the outcomes below.
 //! Handles are made once per (queue, kind), so that a job costs a few atomic adds.
 
-use longshore_base::Name;
+use longshore_base::{Name, label};
 use longshore_queue::Outcome;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use std::{fmt, time::Duration};
@@ -35,7 +35,7 @@ pub(crate) struct KindMeter {
 
 impl KindMeter {
     pub(crate) fn new(queue: &Name, kind: &Name) -> Self {
-        let (queue, kind) = (queue.to_string(), kind.to_string());
+        let (queue, kind) = (label::queue(queue), label::kind(kind));
         Self {
             started: counter!("longshore_jobs_started_total", "queue" => queue.clone(), "kind" => kind.clone()),
             ended: OUTCOMES
@@ -72,7 +72,7 @@ pub(crate) struct QueueMeter {
 
 impl QueueMeter {
     pub(crate) fn new(queue: &Name) -> Self {
-        let queue = queue.to_string();
+        let queue = label::queue(queue);
         Self {
             lease_batch: histogram!("longshore_lease_batch_jobs", "queue" => queue.clone()),
             ack_batch: histogram!("longshore_ack_batch_jobs", "queue" => queue.clone()),

@@ -1,5 +1,6 @@
 //! What an operator may choose about a worker. `config` has checked it before.
 
+use crate::Reporter;
 use longshore_base::Name;
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +27,8 @@ pub struct Options {
     pub threads: Option<usize>,
     /// Networks that outbound calls may reach although they are private.
     pub allow_outbound: Arc<[ipnet::IpNet]>,
+    /// Hears of failures; None: nobody does.
+    pub report: Option<Arc<dyn Reporter>>,
     /// Where the worker runs; part of its id.
     pub host: String,
     /// Of the binary.
@@ -45,6 +48,7 @@ impl Default for Options {
             ack_linger: Duration::from_millis(1),
             threads: None,
             allow_outbound: Arc::from([]),
+            report: None,
             host: "localhost".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }

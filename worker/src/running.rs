@@ -1,7 +1,7 @@
 //! One leased job in this process: until when its lease holds, whether it was told to stop, and that it ends once.
 
 use crate::{meter::KindMeter, queue::Queue};
-use longshore_jobs::{Attempted, Context};
+use longshore_jobs::{Attempted, Context, traces::Span};
 use longshore_queue::Lease;
 use std::{
     ops::Range,
@@ -64,6 +64,8 @@ pub(crate) struct Running {
     pub(crate) has_slot: bool,
     /// What the handler runs in, once it has started.
     pub(crate) context: OnceLock<Context>,
+    /// What is told of it to those who collect traces, once it has started.
+    pub(crate) span: OnceLock<Span>,
     arrived_us: u64,
     lease_until_us: AtomicU64,
     /// 0: not yet.
@@ -91,6 +93,7 @@ impl Running {
             cancelled: CancellationToken::new(),
             has_slot,
             context: OnceLock::new(),
+            span: OnceLock::new(),
             arrived_us: micros(holds.start),
             lease_until_us: AtomicU64::new(micros(holds.end)),
             started_us: AtomicU64::new(0),

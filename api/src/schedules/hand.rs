@@ -17,7 +17,7 @@ use axum::{
     response::Response,
 };
 use longshore_base::Code;
-use longshore_jobs::RequestError;
+use longshore_jobs::{RequestError, traces::Span};
 use longshore_queue::{BrokerError, Fire, FireTick, Pause, ScheduleChange, Turn};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -100,8 +100,12 @@ pub(crate) async fn run(
             None => api.checker.tick_by_hand(&state, at, &*api.random).await,
         }
     });
+    let mut span = Span::default();
     let job = match job.await {
-        Ok(job) => Ok(Box::new(job)),
+        Ok(mut job) => {
+            span = intake.follow(std::slice::from_mut(&mut job));
+            Ok(Box::new(job))
+        }
         Err(error @ RequestError::Faults { .. }) => Err(error.told()),
         Err(error) => return Err(error.into()),
     };
@@ -119,6 +123,7 @@ pub(crate) async fn run(
         api.broker.fire(queue, vec![fire.clone()]).await?.pop().unwrap_or(Err(BrokerError::NotFound))
     });
     let fired = fired.await.map_err(|error: BrokerError| Problem::from(error).ids(ids))?;
+    span.end();
     let record = fired.into_iter().next_back().ok_or_else(|| Problem::new(Code::Internal).cause("a run by hand came to nothing"))?;
     let answer = serde_json::to_string(&TickView::from(record)).map_err(|error| Problem::new(Code::Internal).cause(error.to_string()))?;
     intake.finish(&answer).await;

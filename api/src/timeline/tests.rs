@@ -34,6 +34,7 @@ fn job(state: State) -> Job {
         parent: None,
         replay_of: None,
         moved_from: None,
+        trace: None,
         moved_to: None,
         tick: None,
         replays: Vec::new(),

@@ -1,7 +1,7 @@
 //! Lists that the API answers page by page.
 
 use super::Client;
-use crate::{print, stop::Stop};
+use crate::stop::Stop;
 use serde_json::Value;
 
 /// What was read of a list.
@@ -41,10 +41,8 @@ impl Client {
 }
 
 impl Pages {
-    /// Tells people how to see more, if there is more.
-    pub(crate) fn tell_more(&self) {
-        if let Some(cursor) = &self.cursor {
-            print::aside(&format!("more: add --cursor {cursor}, or --all"));
-        }
+    /// How people see more, if there is more.
+    pub(crate) fn more(&self) -> Option<String> {
+        self.cursor.as_ref().map(|cursor| format!("more: add --cursor {cursor}, or --all"))
     }
 }

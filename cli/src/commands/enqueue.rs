@@ -1,6 +1,6 @@
 //! `enqueue KIND ARGS` — put one job into its queue; with `--wait`, stay until it has ended.
 
-use crate::{client::Remote, commands::document, commands::jobs::follow, host::Host, length, print, stop::Stop};
+use crate::{client::Remote, commands::document, commands::jobs::follow, host::Host, length, print, progress::Progress, stop::Stop};
 use clap::Args as ClapArgs;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -82,7 +82,13 @@ pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
         }
         return Ok(());
     }
-    let job = follow::until_ended(&client, host, &id, |_| {}).await?;
+    let bar = Progress::of(host, &args.kind);
+    let job = follow::until_ended(&client, host, &id, |job| {
+        bar.told(&job["progress"]);
+        bar.say(&print::text(job, "state"));
+    });
+    let job = job.await?;
+    bar.end();
     if host.json {
         print::json(&job);
     } else if job["state"] == "completed" {

@@ -5,6 +5,7 @@ use crate::{
     commands::bulk::many,
     host::Host,
     print,
+    progress::Progress,
     stop::Stop,
 };
 use clap::{Args as ClapArgs, Subcommand};
@@ -79,16 +80,23 @@ async fn end(args: &Args, host: &Host, client: &Client, operation: &Value) -> Re
 /// Stays with an operation until it has ended, and tells each step.
 pub(crate) async fn watch(client: &Client, host: &Host, id: &str) -> Result<(), Stop> {
     let (mut told, mut seen) = (String::new(), host.clock.elapsed());
+    let bar = Progress::of(host, "operation");
     let operation = loop {
         match client.get(&["v1", "operations", id], &[]).await {
             Ok(operation) => {
                 seen = host.clock.elapsed();
                 let step = format!("{}  {}", state(&operation), progress(&operation));
-                if step != told && !host.json {
+                bar.told(&operation);
+                bar.say(&state(&operation));
+                let ended = matches!(operation["state"].as_str(), Some("completed" | "cancelled" | "dead"));
+                if ended {
+                    bar.end();
+                }
+                if step != told && !host.json && (ended || !bar.is_shown()) {
                     print::line(&step);
                 }
                 told = step;
-                if matches!(operation["state"].as_str(), Some("completed" | "cancelled" | "dead")) {
+                if ended {
                     break operation;
                 }
             }

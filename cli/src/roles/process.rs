@@ -4,7 +4,7 @@
 
 use crate::{
     host::Host,
-    roles::{health, parts, ready, signals::Signals, telemetry},
+    roles::{health, parts, ready, signals::Signals, telemetry::{self, Telemetry}},
     stop::Stop,
 };
 use longshore_api::{ApiState, LastLease, Limits, OwnMetrics};
@@ -42,10 +42,16 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Runs until a signal comes or a part ends.
 pub(crate) async fn run(roles: Roles, settings: Settings, host: &Host) -> Result<(), Stop> {
-    telemetry::start(&settings.log, host.environment.plain);
+    let telemetry = telemetry::start(&settings, host)?;
+    let done = serve(roles, settings, host, &telemetry).await;
+    telemetry.stop().await;
+    done
+}
+
+async fn serve(roles: Roles, settings: Settings, host: &Host, telemetry: &Telemetry) -> Result<(), Stop> {
     let mut signals = Signals::new()?;
     let mut process = tokio::select! {
-        started = Process::start(roles, settings, host) => started?,
+        started = Process::start(roles, settings, host, telemetry) => started?,
         signal = signals.next() => return Err(Stop::failed(format!("{signal} came before the start was complete"))),
     };
     process.tell_ready(host);
@@ -89,7 +95,7 @@ struct Server {
 }
 
 impl Process {
-    async fn start(roles: Roles, settings: Settings, host: &Host) -> Result<Self, Stop> {
+    async fn start(roles: Roles, settings: Settings, host: &Host, telemetry: &Telemetry) -> Result<Self, Stop> {
         let listener = bind(&roles, &settings).await?;
         parts::folder(&settings, host)?;
         let broker = parts::broker(&settings, host).await?;
@@ -103,7 +109,7 @@ impl Process {
             _ => false,
         };
         let own_metrics = metrics(host)?;
-        let worker = if roles.worker { Some(work(&settings, host, &broker)?) } else { None };
+        let worker = if roles.worker { Some(work(&settings, host, &broker, telemetry)?) } else { None };
         let scheduler = store.as_ref().filter(|_| roles.scheduler).map(|store| time(&settings, host, &broker, &checker, store));
         let last_lease = worker.clone().map(|worker| Arc::new(move || Some(worker.status().unanswered)) as LastLease);
         let server = listener.map(|(listener, address)| {
@@ -182,7 +188,7 @@ async fn bind(roles: &Roles, settings: &Settings) -> Result<Option<(TcpListener,
     Ok(Some((listener, address)))
 }
 
-fn work(settings: &Settings, host: &Host, broker: &Arc<dyn Broker>) -> Result<Worker, Stop> {
+fn work(settings: &Settings, host: &Host, broker: &Arc<dyn Broker>, telemetry: &Telemetry) -> Result<Worker, Stop> {
     let chosen = &settings.worker;
     let options = longshore_worker::Options {
         queues: if chosen.queues.is_empty() { Queues::All } else { Queues::Named(chosen.queues.clone()) },
@@ -191,6 +197,7 @@ fn work(settings: &Settings, host: &Host, broker: &Arc<dyn Broker>) -> Result<Wo
         heartbeat_ms: ms(chosen.heartbeat),
         grace_ms: ms(chosen.grace),
         allow_outbound: settings.allow_outbound.clone().into(),
+        report: telemetry.reporter(),
         host: machine(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..longshore_worker::Options::default()
@@ -238,7 +245,7 @@ fn metrics(host: &Host) -> Result<OwnMetrics, Stop> {
 }
 
 /// The machine's name, for the worker's id.
-fn machine() -> String {
+pub(super) fn machine() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     if name.trim().is_empty() { "localhost".into() } else { name.trim().to_owned() }
 }

@@ -111,7 +111,8 @@ impl Context {
         Ok(request)
     }
 
-    async fn put(&self, job: NewJob) -> Result<Enqueued, Failure> {
+    async fn put(&self, mut job: NewJob) -> Result<Enqueued, Failure> {
+        job.trace = self.trace().cloned();
         let mut each = self.inner.parts.broker.enqueue(vec![job]).await.map_err(|e| self.inner.failure(&e))?;
         match each.pop() {
             Some(enqueued) => enqueued.map_err(|e| self.inner.failure(&e)),

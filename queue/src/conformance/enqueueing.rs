@@ -2,7 +2,7 @@
 
 use super::{Case, LONG, OTHER, SHORT, args, complete, for_signal, only, retry};
 use crate::{BrokerError, Due, Durability, NewJob, Policy, Priority, Reason, State};
-use longshore_base::Name;
+use longshore_base::{Name, Trace};
 use std::time::Duration;
 
 /// A plain job is Ready, and shows what it was made of.
@@ -24,6 +24,25 @@ pub async fn q3_enqueue_makes_a_ready_job(c: &Case) {
     assert_eq!((job.tags, job.kind_version, job.args.get()), (new.tags, 3, new.args.get()));
     assert_eq!((job.policy, job.counters, job.due_at, job.unique), (new.policy, crate::Counters::default(), None, None));
     assert!(before <= job.created_at && job.created_at <= c.now().await, "created by the server's clock");
+}
+
+/// The place in a trace stays with the job, its longest state included, over its attempts.
+pub async fn q3_enqueue_keeps_the_trace(c: &Case) {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    for state in [None, Some("vendor=opaque".to_owned()), Some(format!("vendor={}", "x".repeat(505)))] {
+        let trace = Trace::parse(parent, state.as_deref());
+        assert!(trace.as_ref().is_some_and(|trace| trace.state() == state.as_deref()));
+        let id = c.put(NewJob { trace: trace.clone(), ..c.job() }).await;
+        assert_eq!(c.get(id).await.trace, trace);
+        let lease = c.one().await;
+        assert_eq!((lease.job.id, &lease.job.trace), (id, &trace));
+        c.ack(&lease, retry(Duration::ZERO)).await;
+        let again = c.one_soon().await;
+        assert_eq!((again.job.id, &again.job.trace), (id, &trace));
+        c.ack(&again, complete()).await;
+    }
+    let without = c.put(c.job()).await;
+    assert_eq!(c.get(without).await.trace, None);
 }
 
 /// A job with a due time ahead is Scheduled, by duration and by a user's time.

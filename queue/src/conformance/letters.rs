@@ -136,6 +136,7 @@ pub async fn q3_ended_replay_makes_a_new_job(c: &Case) {
         priority: crate::Priority::new(8).expect("at most 9"),
         tags: vec![Name::literal("t")],
         policy: Policy { attempts_max: 3, ..Policy::default() },
+        trace: longshore_base::Trace::new([7; 16], [9; 8], 1),
         ..c.job()
     };
     let old = letter(c, new.clone(), "alpha").await;
@@ -143,7 +144,7 @@ pub async fn q3_ended_replay_makes_a_new_job(c: &Case) {
     let (job, was) = (c.get(id).await, c.get(old).await);
     assert_eq!((job.state, job.counters, job.replay_of), (State::Ready, crate::Counters::default(), Some(old)));
     assert_eq!((job.client, job.lane_key, job.priority, job.tags), (new.client, new.lane_key, new.priority, new.tags));
-    assert_eq!((job.args.get(), job.policy, job.kind), (new.args.get(), new.policy, new.kind));
+    assert_eq!((job.args.get(), job.policy, job.kind, job.trace), (new.args.get(), new.policy, new.kind, new.trace));
     assert!(job.history.is_empty() && job.output.is_none() && job.reason.is_none());
     assert_eq!((was.state, was.replays), (State::Dead, vec![id]));
     c.ack(&c.one().await, complete()).await;

@@ -8,6 +8,7 @@ macro_rules! broker_conformance {
         $crate::conformance_cases! { $fixture;
             enqueueing:
                 q3_enqueue_makes_a_ready_job
+                q3_enqueue_keeps_the_trace
                 q3_enqueue_with_a_due_time_is_scheduled
                 q3_enqueue_with_a_due_time_behind_is_ready
                 q3_enqueue_with_a_wait_is_waiting

@@ -49,6 +49,7 @@ pub async fn q5_moves_keep_every_field(c: &Case) {
         expires_at: Some(c.now().await + 7_200_000),
         tags: vec![name("red"), name("blue")],
         tick: Some(Tick { schedule: name("nightly"), at: 1_700_000_000_000 }),
+        trace: longshore_base::Trace::new([7; 16], [9; 8], 1),
         ..c.job()
     };
     let id = c.put(new.clone()).await;
@@ -59,6 +60,7 @@ pub async fn q5_moves_keep_every_field(c: &Case) {
     assert_eq!((job.kind, job.kind_version, job.tenant, job.client), (new.kind, 7, new.tenant, new.client));
     assert_eq!((job.lane_key, job.cost, job.resources, job.priority), (new.lane_key, 3, new.resources, new.priority));
     assert_eq!((job.args.get(), job.policy, job.tags, job.tick), (new.args.get(), new.policy, new.tags, new.tick));
+    assert_eq!(job.trace, new.trace);
     assert_eq!((job.due_at, job.expires_at, job.unique), (before.due_at, new.expires_at, new.unique));
     assert_eq!((job.counters, job.history.len(), job.started_at, job.reason), (Counters::default(), 0, None, None));
     assert_eq!((job.moved_from, job.moved_to, old.moved_from, old.moved_to), (Some(id), None, None, Some(to)));

@@ -132,6 +132,7 @@ impl Queue {
             moved_to: None,
             replayed: false,
             tick: new.tick,
+            trace: new.trace,
             replays: Vec::new(),
             output: None,
             reason: None,

@@ -41,6 +41,7 @@ impl World {
             parent: old.parent,
             replay_of: Some(id),
             tick: old.tick,
+            trace: old.trace,
             ..NewJob::new(replay.new_id, old.queue, old.kind, old.tenant, replay.args.unwrap_or(old.args))
         };
         if queue.taken(now, &new).is_some() {

@@ -52,6 +52,7 @@ fn as_new(job: &Job, to: Relocation) -> NewJob {
         tags: job.tags.clone(),
         moved_from: Some(job.id),
         tick: job.tick.clone(),
+        trace: job.trace.clone(),
         ..NewJob::new(to.new_id, to.queue, job.kind.clone(), job.tenant.clone(), job.args.clone())
     }
 }

@@ -259,6 +259,7 @@ pub(super) fn job(short: &[u8], home: Home, queue: &Name, parts: Parts<'_>) -> R
         moved_to: parts.moved_to.and_then(|id| id.try_into().ok()).map(JobId::from_bytes),
         replayed: m.replayed,
         tick: record.tick,
+        trace: record.trace,
         replays,
         output: parts.output.and_then(bytes::json),
         reason: m.reason.filter(|_| state.is_ended()),

@@ -212,6 +212,7 @@ pub(super) fn as_new(job: &Job, id: JobId) -> NewJob {
         replay_of: job.replay_of,
         moved_from: job.moved_from,
         tick: job.tick.clone(),
+        trace: job.trace.clone(),
     }
 }
 

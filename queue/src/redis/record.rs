@@ -10,7 +10,7 @@ use super::bytes::{Reader, Writer};
 use crate::{
     Backoff, BrokerError, JobId, Json, Keep, NewJob, Parent, Policy, Priority, Tick, Unique, UniqueMode, Wait, WaitOn, WaitPolicy,
 };
-use longshore_base::{Millis, Name};
+use longshore_base::{Millis, Name, Trace};
 use std::time::Duration;
 
 const VERSION: u8 = 1;
@@ -23,6 +23,8 @@ const EXPIRES: u8 = 8;
 const WAIT: u8 = 16;
 const KEEP: u8 = 32;
 const LIMITS: u8 = 64;
+/// Of the list of what is not the default.
+const TRACE: u8 = 11;
 /// In the priority's byte.
 const COST: u8 = 16;
 const USES: u8 = 32;
@@ -58,6 +60,7 @@ pub(super) struct Record {
     pub(super) replay_of: Option<JobId>,
     pub(super) moved_from: Option<JobId>,
     pub(super) tick: Option<Tick>,
+    pub(super) trace: Option<Trace>,
     pub(super) args: Json,
 }
 
@@ -164,6 +167,12 @@ fn encode_rest(job: &NewJob, standard: &Policy) -> Result<Vec<u8>, BrokerError> 
     if let Some(id) = job.moved_from {
         out.u8(10).u8(16).raw(id.as_bytes());
     }
+    if let Some(trace) = &job.trace {
+        // With a long state it does not fit one entry; the parts follow each other.
+        for part in trace.to_bytes().chunks(usize::from(u8::MAX)) {
+            out.u8(TRACE).u8(len(part.len())?).raw(part);
+        }
+    }
     Ok(out.done())
 }
 
@@ -208,6 +217,7 @@ fn read(stored: &[u8]) -> Option<Record> {
         replay_of: None,
         moved_from: None,
         tick: None,
+        trace: None,
         args: Json::default(),
     };
     if priority & USES != 0 {
@@ -265,6 +275,7 @@ fn unique_mode(number: u8, ms: u64) -> Option<UniqueMode> {
 }
 
 fn read_rest(record: &mut Record, policy: &mut Policy, mut r: Reader<'_>) -> Option<()> {
+    let mut trace = Vec::new();
     while let Some(tag) = r.u8() {
         let n = usize::from(r.u8()?);
         let mut value = Reader::new(r.take(n)?);
@@ -278,10 +289,12 @@ fn read_rest(record: &mut Record, policy: &mut Policy, mut r: Reader<'_>) -> Opt
             10 => record.moved_from = Some(value.id()?),
             9 => record.tick = Some(Tick { at: value.millis()?, schedule: Name::new(value.rest_text()?).ok()? }),
             8 => policy.keep = Some(Keep::None),
+            TRACE => trace.extend_from_slice(value.rest()),
             // A newer version may know more; what it added is not ours to judge.
             _ => {}
         }
     }
+    record.trace = Trace::from_bytes(&trace);
     Some(())
 }
 

@@ -1,7 +1,7 @@
 //! What is stored as bytes: versioned envelopes. The first byte is the version of what follows.
 
 use crate::{Backoff, BrokerError, ErrorInfo, Json, Keep, NewJob, Policy, Unique, UniqueMode};
-use longshore_base::{Millis, Name};
+use longshore_base::{Millis, Name, Trace};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -40,6 +40,9 @@ pub(super) struct Body {
     pub(super) moved_from: Option<[u8; 16]>,
     #[serde(default)]
     pub(super) moved_to: Option<[u8; 16]>,
+    /// Absent in bodies that were written before jobs had one.
+    #[serde(default)]
+    pub(super) trace: Option<Trace>,
 }
 
 impl Body {
@@ -70,6 +73,7 @@ impl Body {
             tick: job.tick.as_ref().map(|tick| (tick.schedule.clone(), tick.at)),
             moved_from: job.moved_from.map(|id| *id.as_bytes()),
             moved_to: None,
+            trace: job.trace.clone(),
         }
     }
 

@@ -91,6 +91,7 @@ fn next(tx: &Tx<'_>, old: &Row, body: &Body, args: String, relocation: &Relocati
         tags: body.tags.clone(),
         moved_from: Some(old.id),
         tick: body.tick.clone().map(|(schedule, at)| Tick { schedule, at }),
+        trace: body.trace.clone(),
         ..NewJob::new(relocation.new_id, relocation.queue.clone(), names.kind, names.tenant, super::codec::json(args)?)
     })
 }

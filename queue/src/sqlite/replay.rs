@@ -54,6 +54,7 @@ fn one(tx: &mut Tx<'_>, scope: &Scope, replay: Replay) -> Result<Result<JobId>> 
         parent: old.parent.zip(body.parent_key.clone()).map(|(id, key)| Parent { id, key }),
         replay_of: Some(old.id),
         tick: body.tick.clone().map(|(schedule, at)| Tick { schedule, at }),
+        trace: body.trace.clone(),
         ..NewJob::new(replay.new_id, names.queue, names.kind, names.tenant, args)
     };
     if let Some(key) = &old.unique_key

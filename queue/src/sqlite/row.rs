@@ -230,6 +230,7 @@ impl Row {
             moved_to: body.moved_to.map(JobId::from_bytes),
             replayed: self.state == REPLAYED,
             tick: body.tick.map(|(schedule, at)| crate::Tick { schedule, at }),
+            trace: body.trace,
             replays: body.replays.into_iter().map(JobId::from_bytes).collect(),
             output: self.output.map(codec::json).transpose()?,
             reason: self.reason.and_then(reason),

@@ -45,16 +45,16 @@ fn tell(queue: &Name, report: &TickReport) {
     for (what, n) in [("promoted", promoted), ("expired", expired), ("reaped", reaped), ("timed_out", timed_out), ("delivered", delivered)]
     {
         if n > 0 {
-            counter!("longshore_tick_jobs_total", "queue" => queue.to_string(), "what" => what).increment(u64::from(n));
+            counter!("longshore_tick_jobs_total", "queue" => longshore_base::label::queue(queue), "what" => what).increment(u64::from(n));
         }
     }
-    gauge!("longshore_reaping_held", "queue" => queue.to_string()).set(f64::from(u8::from(held)));
+    gauge!("longshore_reaping_held", "queue" => longshore_base::label::queue(queue)).set(f64::from(u8::from(held)));
     if reaped > 0 {
         tracing::warn!(%queue, reaped, "leases were lost; their jobs go on by their kinds' policies");
     }
     for BudgetAlert { tenant, used, units, hard } in alerts {
         let level = if *hard { "hard" } else { "soft" };
-        counter!("longshore_budget_alerts_total", "queue" => queue.to_string(), "level" => level).increment(1);
+        counter!("longshore_budget_alerts_total", "queue" => longshore_base::label::queue(queue), "level" => level).increment(1);
         tracing::warn!(%queue, %tenant, used, units, level, "a tenant's budget reached its threshold");
     }
     if held {

@@ -41,7 +41,7 @@ impl Chore for Follow {
         let Some(auto) = stats.auto else { return Ok(Done::Idle) };
         let Some(slots) = wanted(&stats, &auto, self.clock.now()) else { return Ok(Done::Idle) };
         self.broker.rule(queue, &RuleScope::Queue, RuleChange::Scale(Some(slots)), None).await?;
-        counter!("longshore_scale_changes_total", "queue" => queue.to_string()).increment(1);
+        counter!("longshore_scale_changes_total", "queue" => longshore_base::label::queue(queue)).increment(1);
         tracing::info!(%queue, from = stats.slots, to = slots, ready = stats.ready, running = stats.running, "the queue's slots follow its backlog");
         Ok(Done::Idle)
     }

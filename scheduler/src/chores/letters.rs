@@ -47,7 +47,7 @@ impl Letters {
         let Some(cap) = self.options.dead_alert() else { return Ok(()) };
         let dead = self.broker.stats(&Scope::All, queue).await?.dead;
         let many = dead >= cap;
-        gauge!("longshore_dead_letters_many", "queue" => queue.to_string()).set(f64::from(u8::from(many)));
+        gauge!("longshore_dead_letters_many", "queue" => longshore_base::label::queue(queue)).set(f64::from(u8::from(many)));
         if !many {
             self.told().remove(queue);
             return Ok(());
@@ -58,7 +58,7 @@ impl Letters {
         if self.is_first(queue).await? {
             let detail = format!("the queue {queue} has {dead} dead letters; the cap is {cap}");
             self.broker.announce(queue, Alert { code: "dead_letters.many".to_owned(), tenant: None, detail }).await?;
-            counter!("longshore_dead_letter_alerts_total", "queue" => queue.to_string()).increment(1);
+            counter!("longshore_dead_letter_alerts_total", "queue" => longshore_base::label::queue(queue)).increment(1);
             tracing::warn!(%queue, dead, cap, "the queue has many dead letters; none is removed for that");
         }
         self.told().insert(queue.clone());
@@ -92,7 +92,7 @@ impl Letters {
                     self.history.keep(&page.items).await?;
                     let ids: Vec<_> = page.items.iter().map(|job| job.id).collect();
                     let gone = self.broker.purge(&Scope::All, &ids).await?.into_iter().filter(|gone| *gone).count();
-                    counter!("longshore_retired_jobs_total", "queue" => queue.to_string()).increment(gone as u64);
+                    counter!("longshore_retired_jobs_total", "queue" => longshore_base::label::queue(queue)).increment(gone as u64);
                     tracing::info!(%queue, gone, keep_ms = keep.as_millis(), "dead letters left the queue for the history, as keep.dead_ms says");
                     // What could not be removed would come first again: leave it for the next time.
                     more |= gone > 0 && page.cursor.is_some();

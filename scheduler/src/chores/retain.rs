@@ -43,7 +43,7 @@ impl Chore for Retain {
         self.history.keep(&jobs).await?;
         let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
         let gone = self.broker.purge(&Scope::All, &ids).await?.into_iter().filter(|gone| *gone).count();
-        counter!("longshore_retired_jobs_total", "queue" => queue.to_string()).increment(gone as u64);
+        counter!("longshore_retired_jobs_total", "queue" => longshore_base::label::queue(queue)).increment(gone as u64);
         tracing::debug!(%queue, copied = jobs.len(), gone, "ended jobs left the queue");
         // What could not be removed would come first again: leave it for the next time.
         Ok(if jobs.len() == BATCH && gone > 0 { Done::More } else { Done::Idle })

@@ -2,10 +2,11 @@
 //! and one that tells how it goes, with every role of `longshore`.
 
 use longshore::{
-    Context, Failure, Kind, Level,
+    Context, Failure, Kind, Level, Name, Retry,
     schemars::JsonSchema,
     serde::{Deserialize, Serialize},
 };
+use longshore_jobs::JobRequest;
 use std::{io::Write, process::ExitCode};
 
 /// What to do.
@@ -106,6 +107,52 @@ impl Kind for Told {
     }
 }
 
+/// What to do, in that order.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(crate = "longshore::serde", deny_unknown_fields)]
+#[schemars(crate = "longshore::schemars")]
+struct Steps {
+    /// How long it takes, in milliseconds.
+    #[serde(default)]
+    ms: u64,
+    /// A line of the process's log.
+    #[serde(default)]
+    warns: Option<String>,
+    /// It panics with this.
+    #[serde(default)]
+    panics: Option<String>,
+    /// So many attempts fail; the next one makes a child.
+    #[serde(default)]
+    fails: u32,
+}
+
+struct Traced;
+
+impl Kind for Traced {
+    const NAME: &'static str = "it.traced";
+    const RETRY: Retry = Retry::times(3).between(std::time::Duration::from_millis(10), std::time::Duration::from_millis(50));
+    type Args = Steps;
+    type Output = ();
+
+    async fn run(args: Steps, cx: &Context) -> Result<(), Failure> {
+        tracing::info_span!("look up").in_scope(|| tracing::info!("a line that is no span"));
+        if args.ms > 0 {
+            cx.clock().sleep(std::time::Duration::from_millis(args.ms)).await;
+        }
+        if let Some(line) = args.warns {
+            tracing::warn!("{line}");
+        }
+        if let Some(message) = args.panics {
+            panic!("{message}");
+        }
+        if cx.attempt() <= args.fails {
+            return Err(Failure::retry("as asked"));
+        }
+        let request = JobRequest::new(Name::literal("demo.echo"), longshore::serde_json::json!({}));
+        cx.enqueue_once("child", request).await.map(drop)
+    }
+}
+
 fn main() -> ExitCode {
-    longshore::app().kind::<Written>().kind::<Called>().kind::<Told>().main()
+    longshore::app().kind::<Written>().kind::<Called>().kind::<Told>().kind::<Traced>().main()
 }

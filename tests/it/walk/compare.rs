@@ -82,6 +82,7 @@ pub(super) fn shown(job: &Job) -> impl PartialEq + Debug + use<> {
         job.cancel_requested,
         job.worker.clone(),
         job.tick.clone(),
+        job.trace.clone(),
         job.tags.clone(),
     )
 }

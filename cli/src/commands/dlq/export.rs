@@ -1,6 +1,6 @@
 //! `dlq export` — letters as JSON lines: one complete letter in each, as `dlq import` reads them.
 
-use crate::{client::Remote, commands::filter::Filter, host::Host, print, stop::Stop};
+use crate::{client::Remote, commands::filter::Filter, host::Host, print, progress::Progress, stop::Stop};
 use clap::Args as ClapArgs;
 use serde_json::json;
 use std::{
@@ -44,7 +44,9 @@ pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let mut name = file.clone().into_os_string();
     name.push(".part");
     let part = PathBuf::from(name);
-    let lines = write(&client, &query, &part).await?;
+    let bar = Progress::of(host, "exporting");
+    let lines = write(&client, &query, &part, &bar).await?;
+    bar.end();
     std::fs::rename(&part, file).map_err(|error| unwritable(file, &error))?;
     if host.json {
         print::json(&json!({ "file": file, "letters": lines }));
@@ -55,13 +57,14 @@ pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
 }
 
 /// Writes the answer down; answers the number of its lines.
-async fn write(client: &crate::client::Client, query: &[(&str, String)], path: &Path) -> Result<usize, Stop> {
+async fn write(client: &crate::client::Client, query: &[(&str, String)], path: &Path, bar: &Progress) -> Result<usize, Stop> {
     let mut stream = client.stream(&["v1", "dead-letters", "export"], query).await?;
     let mut out = BufWriter::new(File::create(path).map_err(|error| unwritable(path, &error))?);
     let mut lines = 0;
     while let Some(bytes) = stream.next().await? {
         lines += bytes.iter().filter(|byte| **byte == b'\n').count();
         out.write_all(&bytes).map_err(|error| unwritable(path, &error))?;
+        bar.say(&format!("{lines} letters"));
     }
     let file = out.into_inner().map_err(|error| unwritable(path, error.error()))?;
     file.sync_all().map_err(|error| unwritable(path, &error))?;

@@ -1,7 +1,14 @@
 //! `dlq groups` — what is wrong, in a line for each cause.
 
 use super::line;
-use crate::{client::Remote, commands::bulk::many, host::Host, print, stop::Stop};
+use crate::{
+    client::Remote,
+    commands::bulk::many,
+    host::Host,
+    print,
+    screen::{View, Watch},
+    stop::Stop,
+};
 use clap::Args as ClapArgs;
 use longshore_base::Millis;
 use serde_json::Value;
@@ -22,6 +29,8 @@ pub(crate) struct Args {
     #[arg(long)]
     new: bool,
     #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
     remote: Remote,
 }
 
@@ -33,26 +42,27 @@ const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
 pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let named = [("kind", &args.kind), ("queue", &args.queue), ("tenant", &args.tenant)];
     let query: Vec<_> = named.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
-    let mut answer = host.client(&args.remote)?.get(&["v1", "dead-letters", "groups"], &query).await?;
-    if args.new
-        && let Some(groups) = answer["groups"].as_array_mut()
-    {
-        groups.retain(|group| !is_known(group));
-    }
-    if host.json {
-        print::json(&answer);
-        return Ok(());
-    }
+    let client = host.client(&args.remote)?;
+    let look = async || {
+        let mut answer = client.get(&["v1", "dead-letters", "groups"], &query).await?;
+        if args.new
+            && let Some(groups) = answer["groups"].as_array_mut()
+        {
+            groups.retain(|group| !is_known(group));
+        }
+        Ok(view(answer, host))
+    };
+    args.watch.show(host, look).await
+}
+
+fn view(answer: Value, host: &Host) -> View {
     let groups = answer["groups"].as_array().map_or(&[][..], Vec::as_slice);
     let now = host.clock.now();
     let mut table = table();
     groups.iter().for_each(|group| table.row(row(group, now)));
-    table.print("no dead letters");
-    if !groups.is_empty() {
-        let letters = groups.iter().filter_map(|group| group["count"].as_u64()).sum();
-        print::aside(&format!("{} letters; `{} dlq list --group FINGERPRINT` lists those of one", many(letters), host.name));
-    }
-    Ok(())
+    let letters = groups.iter().filter_map(|group| group["count"].as_u64()).sum();
+    let next = (!groups.is_empty()).then(|| format!("{} letters; `{} dlq list --group FINGERPRINT` lists those of one", many(letters), host.name));
+    View::table(answer, &table, "no dead letters").hint(next)
 }
 
 const fn table() -> print::Table {

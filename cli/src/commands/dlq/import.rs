@@ -4,6 +4,7 @@ use crate::{
     client::{Client, Remote},
     host::Host,
     print,
+    progress::Progress,
     stop::Stop,
 };
 use clap::Args as ClapArgs;
@@ -44,18 +45,21 @@ pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
         "-" => Box::new(std::io::stdin()),
         file => Box::new(File::open(file).map_err(|error| unreadable(&error))?),
     };
-    let mut tally = Tally::default();
+    let (mut tally, bar) = (Tally::default(), Progress::of(host, "importing"));
     let mut parts = Parts { input: BufReader::new(input), line: 0, held: None };
     while let Some(part) = parts.next().map_err(|error| unreadable(&error))? {
         let first = part.first;
         if let Err(stop) = send(&client, part, &mut tally).await {
+            bar.end();
             if !host.json {
                 tally.tell();
                 print::aside(&format!("the lines before {first} are done; repeating the command makes no second letter"));
             }
             return Err(stop);
         }
+        bar.say(&format!("{} lines", tally.lines));
     }
+    bar.end();
     told(&tally, host)
 }
 

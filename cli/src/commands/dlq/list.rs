@@ -1,7 +1,14 @@
 //! `dlq list` — letters in a line each.
 
 use super::last_error;
-use crate::{client::Remote, commands::filter::Filter, host::Host, print, stop::Stop};
+use crate::{
+    client::{Client, Remote},
+    commands::filter::Filter,
+    host::Host,
+    print,
+    screen::{View, Watch},
+    stop::Stop,
+};
 use clap::Args as ClapArgs;
 use serde_json::json;
 
@@ -23,19 +30,21 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "cursor")]
     all: bool,
     #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
     remote: Remote,
 }
 
 pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let client = host.client(&args.remote)?;
+    args.watch.show(host, async || look(&args, &client, host).await).await
+}
+
+async fn look(args: &Args, client: &Client, host: &Host) -> Result<View, Stop> {
     let mut query = args.filter.query()?;
     query.push(("limit", args.limit.to_string()));
     query.extend(args.replayed.then(|| ("replayed", "true".to_owned())));
-    let read = client.pages(&["v1", "dead-letters"], &query, args.cursor, args.all).await?;
-    if host.json {
-        print::json(&json!({ "items": read.items, "cursor": read.cursor, "scanned": read.scanned }));
-        return Ok(());
-    }
+    let read = client.pages(&["v1", "dead-letters"], &query, args.cursor.clone(), args.all).await?;
     let now = host.clock.now();
     let mut table = print::Table::new(&["ID", "KIND", "QUEUE", "TENANT", "REASON", ">ATTEMPTS", ">DIED", "ERROR"]);
     for letter in &read.items {
@@ -44,7 +53,6 @@ pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
         let died = print::age(letter, "ended_at", now);
         table.row([field("id"), field("kind"), field("queue"), field("tenant"), field("reason"), attempts, died, last_error(letter)]);
     }
-    table.print("no dead letter matches");
-    read.tell_more();
-    Ok(())
+    let document = json!({ "items": read.items, "cursor": read.cursor, "scanned": read.scanned });
+    Ok(View::table(document, &table, "no dead letter matches").hint(read.more()))
 }

@@ -11,19 +11,19 @@ const LOOK_MAX: Duration = Duration::from_secs(1);
 /// An API that restarts is waited for this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Looks at the job until it has ended; tells each new entry of its timeline to `tell`. Answers the job as it ended.
+/// Looks at the job until it has ended, and tells `tell` what each look saw. Answers the job as it ended.
 pub(crate) async fn until_ended(client: &Client, host: &Host, id: &str, mut tell: impl FnMut(&Value)) -> Result<Value, Stop> {
     let (mut told, mut wait, mut seen) = (0, LOOK_MIN, host.clock.elapsed());
     loop {
         match client.get(&["v1", "jobs", id], &[]).await {
             Ok(job) => {
                 seen = host.clock.elapsed();
-                let timeline = job["timeline"].as_array().map_or(&[][..], Vec::as_slice);
-                if timeline.len() > told {
+                let steps = job["timeline"].as_array().map_or(0, Vec::len);
+                if steps > told {
                     wait = LOOK_MIN;
                 }
-                timeline.iter().skip(told).for_each(&mut tell);
-                told = told.max(timeline.len());
+                told = told.max(steps);
+                tell(&job);
                 if is_ended(&print::text(&job, "state")) {
                     return Ok(job);
                 }

@@ -1,6 +1,12 @@
 //! `jobs list` — a page of jobs, or all of them.
 
-use crate::{client::Remote, host::Host, print, stop::Stop};
+use crate::{
+    client::{Client, Remote},
+    host::Host,
+    print,
+    screen::{View, Watch},
+    stop::Stop,
+};
 use clap::Args as ClapArgs;
 use serde_json::json;
 
@@ -35,16 +41,18 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "cursor")]
     all: bool,
     #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
     remote: Remote,
 }
 
 pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let client = host.client(&args.remote)?;
+    args.watch.show(host, async || look(&args, &client, host).await).await
+}
+
+async fn look(args: &Args, client: &Client, host: &Host) -> Result<View, Stop> {
     let read = client.pages(&["v1", "jobs"], &args.query(), args.cursor.clone(), args.all).await?;
-    if host.json {
-        print::json(&json!({ "items": read.items, "cursor": read.cursor, "scanned": read.scanned }));
-        return Ok(());
-    }
     let now = host.clock.now();
     let mut table = print::Table::new(&["ID", "KIND", "QUEUE", "TENANT", "STATE", ">ATTEMPTS", ">AGE", "DUE"]);
     for job in &read.items {
@@ -66,9 +74,8 @@ pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
             due,
         ]);
     }
-    table.print("no job matches");
-    read.tell_more();
-    Ok(())
+    let document = json!({ "items": read.items, "cursor": read.cursor, "scanned": read.scanned });
+    Ok(View::table(document, &table, "no job matches").hint(read.more()))
 }
 
 impl Args {

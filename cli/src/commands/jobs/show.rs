@@ -1,6 +1,13 @@
 //! `jobs show` — one job as a page to read.
 
-use crate::{client::Remote, commands::jobs::follow, host::Host, print, stop::Stop};
+use crate::{
+    client::Remote,
+    commands::jobs::follow,
+    host::Host,
+    print,
+    screen::{View, Watch},
+    stop::Stop,
+};
 use clap::Args as ClapArgs;
 use serde_json::Value;
 
@@ -10,17 +17,19 @@ pub(crate) struct Args {
     /// The job's id
     id: String,
     #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
     remote: Remote,
 }
 
 pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
-    let job = host.client(&args.remote)?.get(&["v1", "jobs", &args.id], &[]).await?;
-    if host.json {
-        print::json(&job);
-    } else {
-        print::line(page(&job).trim_end());
-    }
-    Ok(())
+    let client = host.client(&args.remote)?;
+    let look = async || {
+        let job = client.get(&["v1", "jobs", &args.id], &[]).await?;
+        let page = page(&job);
+        Ok(View::new(job, page))
+    };
+    args.watch.show(host, look).await
 }
 
 /// The page.
@@ -56,6 +65,7 @@ fn page(job: &Value) -> String {
         "tick",
         job["tick"]["at"].as_str().map(|at| format!("{at} of schedule {}", print::text(&job["tick"], "schedule"))).unwrap_or_default(),
     );
+    row("trace", job["trace_id"].as_str().unwrap_or_default().to_owned());
     row("args", job["args"].to_string());
     row("progress", if job["progress"].is_null() { String::new() } else { job["progress"].to_string() });
     row("output", if job["output"].is_null() { String::new() } else { job["output"].to_string() });

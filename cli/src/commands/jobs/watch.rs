@@ -8,6 +8,7 @@ use crate::{
     },
     host::Host,
     print,
+    progress::Progress,
     stop::Stop,
 };
 use clap::Args as ClapArgs;
@@ -26,7 +27,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let client = host.client(&args.remote)?;
     let mut events = Events::open(&client, host, &["v1", "jobs", &args.id, "events"], Vec::new()).await?;
-    let mut screen = Screen { client: &client, host, paint: Paint::of(host), id: &args.id, told: 0, before: None };
+    let mut screen = Screen { client: &client, host, paint: Paint::of(host), id: &args.id, told: 0, before: None, bar: Progress::of(host, "job") };
     let mut state = String::new();
     while let Some(event) = events.next().await? {
         if matches!(event.name.as_str(), "job" | "state") {
@@ -43,6 +44,7 @@ pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
         Err(stop) if stop.is_unreachable() => return Err(stop),
         Err(_) => json!({ "state": state }),
     };
+    screen.bar.end();
     screen.timeline(&job, None);
     if job["state"] == "completed" {
         return Ok(());
@@ -61,6 +63,7 @@ struct Screen<'a> {
     told: usize,
     /// The time of the last one.
     before: Option<Millis>,
+    bar: Progress,
 }
 
 impl Screen<'_> {
@@ -75,13 +78,15 @@ impl Screen<'_> {
             _ if self.host.json => print::json(&tail::document(event)),
             "told" => {
                 let time = follow::time_of_day(&print::text(&event.data, "at"));
-                for (what, said) in tail::line::said(&event.data) {
-                    print::line(&format!("{time}            {} {said}", self.paint.as_what(&what, &format!("{what:<10}"))));
+                self.bar.told(&event.data["progress"]);
+                // A bar says it better than a line for each step.
+                for (what, said) in tail::line::said(&event.data).into_iter().filter(|(what, _)| what != "progress" || !self.bar.is_shown()) {
+                    self.bar.line(&format!("{time}            {} {said}", self.paint.as_what(&what, &format!("{what:<10}"))));
                 }
             }
             "missed" => print::aside(&format!("missed: {}", tail::line::missed(&event.data))),
             other => {
-                print::line(&format!("{}            {}", follow::time_of_day(&print::text(&event.data, "at")), other.replace('_', " ")))
+                self.bar.line(&format!("{}            {}", follow::time_of_day(&print::text(&event.data, "at")), other.replace('_', " ")))
             }
         }
     }
@@ -103,7 +108,8 @@ impl Screen<'_> {
             print::json(&tail::document(&Event { name: "state".into(), data: entry.clone() }));
         } else {
             let state = print::text(entry, "state");
-            print::line(&follow::entry(entry, self.before).replacen(&state, &self.paint.as_what(&state, &state), 1));
+            self.bar.say(&state);
+            self.bar.line(&follow::entry(entry, self.before).replacen(&state, &self.paint.as_what(&state, &state), 1));
         }
         self.before = print::millis(&entry["at"]).or(self.before);
     }

@@ -1,6 +1,13 @@
 //! `queues lanes`, also `lanes` — who waits where in a queue, and what holds them.
 
-use crate::{client::Remote, commands::rule, host::Host, print, stop::Stop};
+use crate::{
+    client::Remote,
+    commands::rule,
+    host::Host,
+    print,
+    screen::{View, Watch},
+    stop::Stop,
+};
 use clap::Args as ClapArgs;
 use serde_json::Value;
 
@@ -13,18 +20,20 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 1000)]
     limit: usize,
     #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
     remote: Remote,
 }
 
 pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let limit = [("limit", args.limit.to_string())];
-    let answer = host.client(&args.remote)?.get(&["v1", "queues", &args.queue, "lanes"], &limit).await?;
-    if host.json {
-        print::json(&answer);
-    } else {
-        table(&answer).print("no lane has anything ready or running");
-    }
-    Ok(())
+    let client = host.client(&args.remote)?;
+    let look = async || {
+        let answer = client.get(&["v1", "queues", &args.queue, "lanes"], &limit).await?;
+        let table = table(&answer);
+        Ok(View::table(answer, &table, "no lane has anything ready or running"))
+    };
+    args.watch.show(host, look).await
 }
 
 fn table(answer: &Value) -> print::Table {

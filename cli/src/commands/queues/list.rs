@@ -1,6 +1,12 @@
 //! `queues list` — every queue in numbers.
 
-use crate::{client::Remote, host::Host, print, stop::Stop};
+use crate::{
+    client::Remote,
+    host::Host,
+    print,
+    screen::{View, Watch},
+    stop::Stop,
+};
 use clap::Args as ClapArgs;
 use serde_json::Value;
 
@@ -8,15 +14,17 @@ use serde_json::Value;
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
     #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
     remote: Remote,
 }
 
 pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
-    let answer = host.client(&args.remote)?.get(&["v1", "queues"], &[]).await?;
-    if host.json {
-        print::json(&answer);
-        return Ok(());
-    }
+    let client = host.client(&args.remote)?;
+    args.watch.show(host, async || Ok(view(client.get(&["v1", "queues"], &[]).await?))).await
+}
+
+fn view(answer: Value) -> View {
     let head =
         &["QUEUE", ">SCHEDULED", ">READY", ">RUNNING", ">RETRYING", ">WAITING", ">COMPLETED", ">DEAD", ">OLDEST", ">SLOTS", ">WORKERS", ""];
     let mut table = print::Table::new(head);
@@ -26,8 +34,7 @@ pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
         let counts = ["name", "scheduled", "ready", "running", "retrying", "waiting", "completed", "dead"].map(field);
         table.row(counts.into_iter().chain([oldest, field("slots"), field("workers"), paused(queue)]));
     }
-    table.print("no queue yet: the first job of a queue makes it");
-    Ok(())
+    View::table(answer, &table, "no queue yet: the first job of a queue makes it")
 }
 
 /// `paused by x until t: why`, or nothing.

@@ -1,8 +1,15 @@
 //! `queues show` — one queue in numbers.
 
 use super::list::paused;
-use crate::{client::Remote, host::Host, print, stop::Stop};
+use crate::{
+    client::Remote,
+    host::Host,
+    print,
+    screen::{View, Watch},
+    stop::Stop,
+};
 use clap::Args as ClapArgs;
+use serde_json::Value;
 
 /// Which queue.
 #[derive(Debug, ClapArgs)]
@@ -10,17 +17,20 @@ pub(crate) struct Args {
     /// The queue's name
     queue: String,
     #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
     remote: Remote,
 }
 
 pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
-    let queue = host.client(&args.remote)?.get(&["v1", "queues", &args.queue], &[]).await?;
-    if host.json {
-        print::json(&queue);
-        return Ok(());
-    }
+    let client = host.client(&args.remote)?;
+    args.watch.show(host, async || Ok(view(client.get(&["v1", "queues", &args.queue], &[]).await?))).await
+}
+
+fn view(queue: Value) -> View {
+    let mut text = String::new();
     let field = |name: &str| print::text(&queue, name);
-    let row = |name: &str, value: String| print::line(&format!("{name:<11}{value}"));
+    let mut row = |name: &str, value: String| text.push_str(&format!("{name:<11}{value}\n"));
     let state = paused(&queue);
     row("queue", field("name"));
     row("state", if state.is_empty() { "open".into() } else { state });
@@ -35,5 +45,5 @@ pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     if let Some(ms) = queue["oldest_ready_ms"].as_i64() {
         row("oldest", format!("ready for {}", print::span(ms)));
     }
-    Ok(())
+    View::new(queue, text)
 }

@@ -1,7 +1,14 @@
 //! `resources list|show` — outside quotas, and what is used of them.
 
 use super::Args as One;
-use crate::{client::Remote, commands::rule, host::Host, print, stop::Stop};
+use crate::{
+    client::Remote,
+    commands::rule,
+    host::Host,
+    print,
+    screen::{View, Watch},
+    stop::Stop,
+};
 use clap::Args as ClapArgs;
 use serde_json::Value;
 
@@ -9,15 +16,17 @@ use serde_json::Value;
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
     #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
     remote: Remote,
 }
 
 pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
-    let answer = host.client(&args.remote)?.get(&["v1", "resources"], &[]).await?;
-    if host.json {
-        print::json(&answer);
-        return Ok(());
-    }
+    let client = host.client(&args.remote)?;
+    args.watch.show(host, async || Ok(view(client.get(&["v1", "resources"], &[]).await?))).await
+}
+
+fn view(answer: Value) -> View {
     let mut table = print::Table::new(&["RESOURCE", "QUOTA", ">POINTS USED", ">RUNNING", "QUEUES", "GATE"]);
     for resource in answer["resources"].as_array().into_iter().flatten() {
         let field = |name| print::text(resource, name);
@@ -30,8 +39,7 @@ pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
             rule::gate(&resource["gate"]),
         ]);
     }
-    table.print("no resource: jobs are held by none");
-    Ok(())
+    View::table(answer, &table, "no resource: jobs are held by none")
 }
 
 pub(super) async fn show(args: One, host: &Host) -> Result<(), Stop> {

@@ -1,7 +1,13 @@
 //! `schedules list` — schedules in a line each: last, next, late.
 
 use super::{paused, when};
-use crate::{client::Remote, host::Host, print, stop::Stop};
+use crate::{
+    client::{Client, Remote},
+    host::Host,
+    print,
+    screen::{View, Watch},
+    stop::Stop,
+};
 use clap::Args as ClapArgs;
 use longshore_base::Millis;
 use serde_json::{Value, json};
@@ -31,23 +37,24 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "cursor")]
     all: bool,
     #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
     remote: Remote,
 }
 
 pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let client = host.client(&args.remote)?;
+    args.watch.show(host, async || look(&args, &client, host).await).await
+}
+
+async fn look(args: &Args, client: &Client, host: &Host) -> Result<View, Stop> {
     let mut read = client.pages(&["v1", "schedules"], &args.query(), args.cursor.clone(), args.all).await?;
     read.items.retain(|schedule| !args.late || schedule["late"] == true);
-    if host.json {
-        print::json(&json!({ "items": read.items, "cursor": read.cursor }));
-        return Ok(());
-    }
     let now = host.clock.now();
     let mut table = table();
     read.items.iter().for_each(|schedule| table.row(row(schedule, now)));
-    table.print("no schedule matches");
-    read.tell_more();
-    Ok(())
+    let document = json!({ "items": read.items, "cursor": read.cursor });
+    Ok(View::table(document, &table, "no schedule matches").hint(read.more()))
 }
 
 const fn table() -> print::Table {

@@ -2,16 +2,15 @@
 
 use crate::{client::Event, commands::jobs::follow::time_of_day, host::Host, print};
 use serde_json::Value;
-use std::io::IsTerminal;
 
 /// Whether there are colours.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paint(bool);
 
 impl Paint {
-    /// On a terminal, unless NO_COLOR is set.
+    /// See [`print::colours`]; documents for programs have none.
     pub(crate) fn of(host: &Host) -> Self {
-        Self(!host.json && !host.environment.plain && std::io::stdout().is_terminal())
+        Self(!host.json && print::colours(&host.environment, &std::io::stdout()))
     }
 
     /// `text` in the colour of `what`: a state, a level of the log, or the name of an event.

@@ -1,23 +1,31 @@
 //! `workers list` — the live workers and what they serve.
 
-use crate::{client::Remote, host::Host, print, stop::Stop};
+use crate::{
+    client::Remote,
+    host::Host,
+    print,
+    screen::{View, Watch},
+    stop::Stop,
+};
 use clap::Args as ClapArgs;
+use longshore_base::Millis;
 use serde_json::Value;
 
 /// Nothing but where to ask.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
     #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
     remote: Remote,
 }
 
 pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
-    let answer = host.client(&args.remote)?.get(&["v1", "workers"], &[]).await?;
-    if host.json {
-        print::json(&answer);
-        return Ok(());
-    }
-    let now = host.clock.now();
+    let client = host.client(&args.remote)?;
+    args.watch.show(host, async || Ok(view(client.get(&["v1", "workers"], &[]).await?, host.clock.now()))).await
+}
+
+fn view(answer: Value, now: Millis) -> View {
     let mut table = print::Table::new(&["WORKER", "HOST", ">PID", "STATE", ">RUNNING", "QUEUES", ">KINDS", "VERSION", ">UP", ">SEEN"]);
     for worker in answer["workers"].as_array().into_iter().flatten() {
         let field = |name| print::text(worker, name);
@@ -39,8 +47,7 @@ pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
             since("seen_at"),
         ]);
     }
-    table.print("no worker is alive: start one with `longshore worker` or `longshore up`");
-    Ok(())
+    View::table(answer, &table, "no worker is alive: start one with `longshore worker` or `longshore up`")
 }
 
 fn short(queues: &[&str]) -> String {

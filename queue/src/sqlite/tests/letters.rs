@@ -263,10 +263,14 @@ fn a_body_that_was_written_before_there_were_moves_is_read() {
     let home = crate::Home(1);
     let new = NewJob::new(JobId::derived(START, home, b"x"), Name::literal("q"), Name::literal("k"), Name::literal("t"), json(&1.into()));
     let body = codec::Body::of(&new, Some(9));
-    // Its last two fields, which are not there, are one byte each.
+    // Its last fields, which are not there, are one byte each.
     let mut packed = body.pack().expect("packed");
-    assert_eq!((packed[1], packed.pop(), packed.pop()), (0xdc, Some(0xc0), Some(0xc0)));
+    let (marker, fields) = (packed[1], u16::from_be_bytes([packed[2], packed[3]]));
+    assert_eq!(marker, 0xdc);
+    for _ in 15..fields {
+        assert_eq!(packed.pop(), Some(0xc0));
+    }
     packed.splice(1..4, [0x9f]);
     let read: codec::Body = codec::unpack(&packed).expect("it is read");
-    assert_eq!((read.run_at, read.moved_from, read.moved_to), (Some(9), None, None));
+    assert_eq!((read.run_at, read.moved_from, read.moved_to, read.trace), (Some(9), None, None, None));
 }
