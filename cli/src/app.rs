@@ -3,7 +3,7 @@
 use crate::{command::Line, host::Host, stop::Stop};
 use clap::Parser;
 use longshore_base::{SystemClock, SystemRandom};
-use longshore_config::Environment;
+use longshore_config::{Environment, Veil};
 use longshore_jobs::{Catalog, Kind};
 use std::process::ExitCode;
 
@@ -45,6 +45,7 @@ impl App {
             clock: SystemClock::new(),
             random: SystemRandom::new(),
             environment: Environment::read(),
+            veil: Veil::default(),
             catalog: self.catalog,
             name: binary_name(),
             json: line.json,

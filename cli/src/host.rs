@@ -2,7 +2,7 @@
 
 use crate::{client::Client, client::Remote, stop::Stop};
 use longshore_base::{Clock, Random};
-use longshore_config::Environment;
+use longshore_config::{Environment, Veil};
 use longshore_jobs::Catalog;
 use std::sync::Arc;
 
@@ -12,6 +12,8 @@ pub(crate) struct Host {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) environment: Environment,
+    /// What no log may tell.
+    pub(crate) veil: Veil,
     /// The kinds that this binary carries.
     pub(crate) catalog: Catalog,
     /// What the binary is called here; shown in commands to try.

@@ -45,6 +45,6 @@ mod stop;
 
 pub use app::{App, app};
 pub use longshore_base::Name;
-pub use longshore_jobs::{Cause, Context, Failure, Kind, Level, Retry, minutes, seconds};
+pub use longshore_jobs::{Cause, Context, Failure, JobRequest, Kind, Level, Retry, Secret, SecretOr, SecretRef, minutes, seconds};
 pub use longshore_queue::Keep;
 pub use {schemars, serde, serde_json};

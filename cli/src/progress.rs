@@ -117,7 +117,11 @@ mod tests {
 
     #[test]
     fn every_template_is_one() {
-        for template in ["{spinner} {prefix} {elapsed} {msg}", "{wide_bar} {human_pos}/{human_len} {eta}", "{wide_bar} {binary_bytes}/{binary_total_bytes}"] {
+        for template in [
+            "{spinner} {prefix} {elapsed} {msg}",
+            "{wide_bar} {human_pos}/{human_len} {eta}",
+            "{wide_bar} {binary_bytes}/{binary_total_bytes}",
+        ] {
             indicatif::ProgressStyle::with_template(&template.replace("{wide_bar}", "{wide_bar:.cyan}")).expect("a template");
             let _ = style(template, true);
         }

@@ -50,7 +50,8 @@ pub(crate) fn merge(file: Option<&Path>, environment: &Environment, flags: &[Fla
     if let Some(layer) = file_layer {
         builder = builder.add_source(layer);
     }
-    let merged = builder.add_source(Layer(standard.collect())).add_source(Layer(variables.collect())).add_source(Layer(typed.collect())).build();
+    let merged =
+        builder.add_source(Layer(standard.collect())).add_source(Layer(variables.collect())).add_source(Layer(typed.collect())).build();
     let mut out = BTreeMap::new();
     match merged.and_then(|config| config.collect()) {
         Ok(map) => flatten("", map, &mut out),

@@ -9,16 +9,19 @@ mod layers;
 mod place;
 mod reader;
 mod secret;
-mod secrets_file;
+mod secrets;
 mod settings;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod veil;
 
 pub use environment::Environment;
 pub use fault::{Fault, Faults};
 pub use layers::Flag;
 pub use place::{BrokerPlace, FilesPlace, StorePlace, redacted};
 pub use secret::Secret;
+pub use secrets::Secrets;
 pub use settings::{Api, Keep, Log, LogFormat, Redis, Scheduler, Settings, Shown, Worker};
 pub use telemetry::{Sentry, Traces};
+pub use veil::Veil;

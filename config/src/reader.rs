@@ -26,7 +26,15 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(given: BTreeMap<String, Given>, faults: Vec<Fault>) -> Self {
-        Self { given, defaults: defaults(), asked: BTreeSet::new(), broken: BTreeSet::new(), secret: BTreeSet::new(), shown: BTreeMap::new(), faults }
+        Self {
+            given,
+            defaults: defaults(),
+            asked: BTreeSet::new(),
+            broken: BTreeSet::new(),
+            secret: BTreeSet::new(),
+            shown: BTreeMap::new(),
+            faults,
+        }
     }
 
     /// A whole number.
@@ -97,6 +105,11 @@ impl Reader {
         let given = self.given.get(keys[0]).unwrap_or(&self.defaults[keys[0]]);
         let fault = fault(keys[0], Some(given), detail, allowed);
         self.faults.push(fault);
+    }
+
+    /// Notes faults of what is no key.
+    pub(crate) fn blame(&mut self, faults: Vec<Fault>) {
+        self.faults.extend(faults);
     }
 
     /// Whether every value was sound; unknown keys are found here. On success, what `config show` tells.

@@ -5,7 +5,7 @@ use crate::{
     layers::merge,
     place::{BROKER, BrokerPlace, FILES, FilesPlace, STORE, StorePlace},
     reader::Reader,
-    secrets_file,
+    secrets::Secrets,
     telemetry::{self, Sentry, Traces},
 };
 use ipnet::IpNet;
@@ -32,8 +32,8 @@ pub struct Settings {
     pub store: StorePlace,
     /// Where files live.
     pub files: FilesPlace,
-    /// The file of secrets: exists, is private, has the right shape.
-    pub secrets: Option<PathBuf>,
+    /// What the file of secrets and the environment hold.
+    pub secrets: Secrets,
     /// Private networks that jobs may call.
     pub allow_outbound: Vec<IpNet>,
     /// `[worker]`
@@ -150,7 +150,7 @@ impl Settings {
         let usual = Path::new("longshore.toml");
         let file = file.or_else(|| usual.exists().then_some(usual));
         let (given, faults) = merge(file, environment, flags);
-        Self::check(Reader::new(given, faults))
+        Self::check(Reader::new(given, faults), environment)
     }
 
     /// What each key is and where it came from, by key.
@@ -165,7 +165,7 @@ impl Settings {
         self.data.join("admin.key")
     }
 
-    fn check(mut r: Reader) -> Result<Self, Faults> {
+    fn check(mut r: Reader, environment: &Environment) -> Result<Self, Faults> {
         let path = |text: &str| if text.is_empty() { Err("is empty".to_owned()) } else { Ok(PathBuf::from(text)) };
         let data = r.parsed("data", "a folder", path);
         let listen = r.parsed("listen", LISTEN, address);
@@ -177,8 +177,10 @@ impl Settings {
         let files = r.parsed("files", FILES, |text| optional(text, FilesPlace::parse));
         let files = files.unwrap_or_else(|| FilesPlace::Folder(data.join("files")));
         let secrets = r.parsed("secrets", "a TOML file of mode 0600: [\"tenant\"] name = \"value\", [\"*\"] for all", |text| {
-            optional(text, |text| secrets_file::check(Path::new(text)).map(|()| PathBuf::from(text)))
+            optional(text, |text| Secrets::read(Path::new(text)))
         });
+        let mut secrets = secrets.unwrap_or_default();
+        r.blame(secrets.take_in(environment));
         let allow_outbound = r.list("allow_outbound", "CIDR such as 10.1.0.0/16 or fd00::/8", |text| {
             text.parse().map_err(|_| format!("holds {text:?}, which is not a network"))
         });

@@ -1,8 +1,10 @@
 //! Every fault that an operator can make, as the report tells it.
 
+mod secrets;
+
 use crate::{BrokerPlace, Environment, Flag, LogFormat, Secret, Settings, StorePlace, redacted};
 use expect_test::{Expect, expect};
-use std::{io::Write, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{io::Write, path::Path, time::Duration};
 
 /// Loads `file` (TOML text), variables and flags; the report with the file's path replaced.
 fn load(file: &str, variables: &[(&str, &str)], flags: &[(&'static str, &'static str, &str)]) -> Result<Settings, String> {
@@ -207,22 +209,6 @@ fn store_and_files_addresses() {
               store = "postgres://u:***@h" (from longshore.toml): names no database
                 allowed: sqlite:PATH · postgres://[user:password@]host[:port]/database"#]],
     );
-}
-
-#[test]
-fn a_secrets_file_is_private_and_well_formed() {
-    let file = tempfile::NamedTempFile::new().expect("a temporary file");
-    let path = file.path().to_str().expect("UTF-8").to_owned();
-    let told = |text: &str, mode: u32| {
-        std::fs::write(&path, text).expect("written");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("mode set");
-        crate::secrets_file::check(Path::new(&path))
-    };
-    assert_eq!(told("[\"*\"]\na = \"hidden\"\n[\"acme\"]\n", 0o600), Ok(()));
-    assert_eq!(told("", 0o640), Err("has mode 0640, so that others may read it; run `chmod 600` on it".into()));
-    assert_eq!(told("a = \"hidden\"", 0o600), Err("has \"a\" outside a table".into()));
-    assert_eq!(told("[\"*\"]\na = 5", 0o600), Err("has a value that is not text: \"a\" of [\"*\"]".into()));
-    assert_eq!(told("[\"*\"]\na = \"hidden", 0o600), Err("is not TOML near line 2".into()));
 }
 
 #[test]

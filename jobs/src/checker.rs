@@ -6,6 +6,7 @@ mod fields;
 mod known;
 mod record;
 mod register;
+mod secrets;
 mod shape;
 mod uses;
 
@@ -137,7 +138,13 @@ impl Checker {
             return Err(RequestError::Faults { code: Code::ArgsTooLarge, faults: vec![fault] });
         }
         match &known.validator {
-            Ok(validator) => args::faults(validator, &known.record.args_schema, args, faults),
+            Ok(validator) => {
+                args::faults(validator, &known.record.args_schema, args, faults);
+                // Args of an operation may hold those of other jobs, which are checked when it makes them.
+                if !known.record.internal {
+                    secrets::misplaced("/args", validator, args, faults);
+                }
+            }
             Err(broken) => faults.push(FieldFault::new("/args", format!("the kind's schema cannot be used: {broken}"), "")),
         }
         Ok(text)

@@ -15,8 +15,9 @@ mod schedules;
 pub use notes::Level;
 pub use resource::{Headers, Learning, Remaining, Resource};
 
-use crate::{Cause, Checker, Failure, Outbound};
+use crate::{Cause, Checker, Failure, Outbound, SecretKeeper};
 use longshore_base::{Clock, Name, Random, Trace};
+use longshore_config::Veil;
 use longshore_queue::{Broker, BrokerError, Job, JobId, Lease, Tick, Token, Woken};
 use std::sync::{
     Arc,
@@ -45,17 +46,21 @@ pub struct Parts {
     pub headers: Headers,
     /// Where a trace goes on from this attempt.
     pub trace: Option<Trace>,
+    /// For the secrets that args name. One per process.
+    pub secrets: SecretKeeper,
 }
 
 /// Handed to every [`crate::Kind::run`]. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
-    parts: Parts,
+pub(crate) struct Inner {
+    pub(crate) parts: Parts,
+    /// The secrets that this attempt resolved.
+    pub(crate) veil: Veil,
     lost: AtomicBool,
     notes: notes::Notes,
     checkpoint: checkpoint::Checkpoint,
@@ -65,8 +70,8 @@ impl Context {
     /// The worker's way in.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let (lost, notes, checkpoint) = Default::default();
-        Self { inner: Arc::new(Inner { parts, lost, notes, checkpoint }) }
+        let (veil, lost, notes, checkpoint) = Default::default();
+        Self { inner: Arc::new(Inner { parts, veil, lost, notes, checkpoint }) }
     }
 
     /// The job, as it stood when this attempt began.

@@ -12,6 +12,7 @@ mod kinds;
 mod operations;
 mod outbound;
 mod request;
+mod secrets;
 #[cfg(test)]
 mod testing;
 mod ticks;
@@ -24,9 +25,11 @@ pub use context::{Context, Headers, Learning, Level, Parts, Remaining, Resource}
 pub use decide::{Attempted, decide};
 pub use failure::{Cause, Failure};
 pub use kind::{Kind, Retry, minutes, seconds};
+pub use longshore_config::{Secret, Veil};
 pub use operations::{
     BULK, BulkArgs, BulkChange, PURGE, PurgeArgs, REPLAY, RefusedJob, ReplayArgs, Tally, UNDO, UndoArgs, Verb, signature,
 };
 pub use outbound::{Outbound, install_tls};
 pub use request::{FieldFault, JobRequest, RequestError};
+pub use secrets::{SecretError, SecretKeeper, SecretOr, SecretProvider, SecretRef};
 pub use ticks::BACKFILL;

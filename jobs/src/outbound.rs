@@ -1,30 +1,34 @@
-//! The one way out: every call to an address that a tenant chose goes through here. Read `address.rs` for what may be
-//! reached, `target.rs` for how a URL is read, `resolver.rs` for why a name cannot lead elsewhere after the check.
+//! The one way out: every call to an address that a tenant chose goes through here. Read `address.rs` for what may be reached, `target.rs`
+//! for how a URL is read, `resolver.rs` for why a name cannot lead elsewhere after the check, `redirect.rs` for where an answer may lead.
 //!
-//! No proxy from the environment, no redirects, no repeats: one call here is at most one request out there.
+//! No proxy from the environment, no cookies, no repeats: one call here is at most one request at each address that redirects lead to.
 
 mod address;
+mod call;
+mod redirect;
 mod resolver;
 mod target;
 
+pub(crate) use call::{Call, CallError, Reply};
+pub(crate) use reqwest::{Method, StatusCode, header};
+
 use address::Rules;
 use ipnet::IpNet;
-use reqwest::header::HeaderMap;
+use redirect::Hop;
 use resolver::Resolver;
 use std::{
     error::Error,
     sync::{Arc, Once, OnceLock},
     time::Duration,
 };
-use target::Target;
-
-pub(crate) use reqwest::{Method, StatusCode, header};
 
 /// How long making a connection may take, name resolution included.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// Connections kept open per host, and how long.
 const IDLE_MAX: usize = 64;
 const IDLE_FOR: Duration = Duration::from_secs(30);
+/// So many redirects are followed; one more ends the call.
+const REDIRECTS_MAX: usize = 3;
 
 /// The outbound HTTP client. One per process; cheap to clone.
 #[derive(Debug, Clone)]
@@ -35,46 +39,17 @@ pub struct Outbound {
 #[derive(Debug)]
 struct Inner {
     rules: Arc<Rules>,
+    /// For the ports that everybody may call.
+    usual: Client,
+    /// For the other ones: it resolves to nothing but what the operator opened.
+    opened: Client,
+}
+
+/// A client made on first use: reading the machine's certificates takes a moment that most processes need not spend.
+#[derive(Debug)]
+struct Client {
     resolver: Arc<Resolver>,
-    /// Made on first use: reading the machine's certificates takes a moment that most processes need not spend.
-    client: OnceLock<Result<reqwest::Client, String>>,
-}
-
-/// One request.
-#[derive(Debug)]
-pub(crate) struct Call<'a> {
-    pub(crate) method: Method,
-    pub(crate) url: &'a str,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Option<Vec<u8>>,
-    /// More of the answer's body, decompressed, is not read.
-    pub(crate) bytes_max: usize,
-    /// From the start to the last byte.
-    pub(crate) time_max: Duration,
-}
-
-/// Its answer.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
-    /// There was more than `bytes_max`.
-    pub(crate) truncated: bool,
-}
-
-/// Why there is none. The texts are safe to show to whoever chose the address.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(crate) enum CallError {
-    /// The URL is none, or is written in a way that hides where it leads.
-    #[error("the URL cannot be used: {0}")]
-    Unusable(String),
-    /// The rule that forbids the address; never the address itself.
-    #[error("the address is refused: {0}; --allow-outbound opens networks")]
-    Refused(&'static str),
-    /// The connection could not be made, broke, or took too long.
-    #[error("{0}")]
-    Failed(String),
+    made: OnceLock<Result<reqwest::Client, String>>,
 }
 
 /// Makes ring the process's source of cryptography for TLS. Called where the first TLS client is made; may be called again.
@@ -85,40 +60,65 @@ pub fn install_tls() {
 }
 
 impl Outbound {
-    /// A client that may also reach the networks in `allow` although they are private (`--allow-outbound`).
+    /// A client that may also reach the networks in `allow`, on every port, although they are private (`--allow-outbound`).
     #[must_use]
     pub fn new(allow: impl Into<Arc<[IpNet]>>) -> Self {
-        Self::resolving(allow, resolver::system())
+        Self::with(Rules::new(allow.into()), resolver::system())
     }
 
-    fn resolving(allow: impl Into<Arc<[IpNet]>>, lookup: resolver::Lookup) -> Self {
-        let rules = Arc::new(Rules::new(allow.into()));
-        let resolver = Arc::new(Resolver::new(Arc::clone(&rules), lookup));
-        Self { inner: Arc::new(Inner { rules, resolver, client: OnceLock::new() }) }
+    fn with(rules: Rules, lookup: resolver::Lookup) -> Self {
+        let rules = Arc::new(rules);
+        let client = |usual_port| Client {
+            resolver: Arc::new(Resolver::new(Arc::clone(&rules), usual_port, Arc::clone(&lookup))),
+            made: OnceLock::new(),
+        };
+        Self { inner: Arc::new(Inner { usual: client(true), opened: client(false), rules }) }
     }
 
-    /// Sends one request, at most once.
+    /// Sends one request, and goes where its answer redirects to.
     ///
     /// # Errors
     /// See [`CallError`].
     pub(crate) async fn send(&self, call: Call<'_>) -> Result<Reply, CallError> {
-        let target = Target::parse(call.url)?;
-        if let Some(ip) = target.ip() {
-            self.inner.rules.check(ip).map_err(CallError::Refused)?;
-        }
-        let client = self.client()?;
-        let mut request = client.request(call.method, target.into_url()).headers(call.headers);
-        if let Some(body) = call.body {
-            request = request.body(body);
-        }
         let time_max = call.time_max;
-        tokio::time::timeout(time_max, receive(request, call.bytes_max))
+        tokio::time::timeout(time_max, self.follow(call))
             .await
             .unwrap_or_else(|_| Err(CallError::Failed(format!("no complete answer within {} ms", time_max.as_millis()))))
     }
 
-    fn client(&self) -> Result<&reqwest::Client, CallError> {
-        let made = self.inner.client.get_or_init(|| {
+    async fn follow(&self, call: Call<'_>) -> Result<Reply, CallError> {
+        let (bytes_max, stay_at) = (call.bytes_max, call.stay_at);
+        let mut hop = Hop::first(call)?;
+        let mut response = self.exchange(&hop).await?;
+        for _ in 0..REDIRECTS_MAX {
+            let Some(next) = hop.next(&response, stay_at)? else { return receive(response, bytes_max).await };
+            hop = next;
+            response = self.exchange(&hop).await.map_err(CallError::of_redirect)?;
+        }
+        match hop.next(&response, stay_at)? {
+            None => receive(response, bytes_max).await,
+            Some(_) => Err(CallError::Redirect(format!("there are more than {REDIRECTS_MAX} in a row"))),
+        }
+    }
+
+    async fn exchange(&self, hop: &Hop) -> Result<reqwest::Response, CallError> {
+        let rules = &self.inner.rules;
+        let usual_port = rules.is_usual(hop.target.port());
+        if let Some(ip) = hop.target.ip() {
+            rules.check(ip, usual_port).map_err(CallError::Refused)?;
+        }
+        let client = if usual_port { &self.inner.usual } else { &self.inner.opened };
+        let mut request = client.get()?.request(hop.method.clone(), hop.target.url().clone()).headers(hop.headers.clone());
+        if let Some(body) = &hop.body {
+            request = request.body(body.clone());
+        }
+        request.send().await.map_err(|e| told(&e))
+    }
+}
+
+impl Client {
+    fn get(&self) -> Result<&reqwest::Client, CallError> {
+        let made = self.made.get_or_init(|| {
             install_tls();
             let builder = || {
                 reqwest::Client::builder()
@@ -130,7 +130,7 @@ impl Outbound {
                     .connect_timeout(CONNECT_MAX)
                     .pool_max_idle_per_host(IDLE_MAX)
                     .pool_idle_timeout(IDLE_FOR)
-                    .dns_resolver(Arc::clone(&self.inner.resolver))
+                    .dns_resolver(Arc::clone(&self.resolver))
             };
             builder().build().or_else(|error| {
                 // A machine without certificates can still call plain HTTP; over HTTPS it trusts nobody.
@@ -142,8 +142,8 @@ impl Outbound {
     }
 }
 
-async fn receive(request: reqwest::RequestBuilder, bytes_max: usize) -> Result<Reply, CallError> {
-    let mut response = request.send().await.map_err(|e| told(&e))?;
+/// Reads the body as it comes out of its content encoding, so that a small answer cannot become a large one here.
+async fn receive(mut response: reqwest::Response, bytes_max: usize) -> Result<Reply, CallError> {
     let (mut body, mut truncated) = (Vec::new(), false);
     while let Some(chunk) = response.chunk().await.map_err(|e| told(&e))? {
         let room = bytes_max - body.len();
@@ -156,7 +156,8 @@ async fn receive(request: reqwest::RequestBuilder, bytes_max: usize) -> Result<R
     Ok(Reply { status: response.status(), headers: std::mem::take(response.headers_mut()), body, truncated })
 }
 
-/// What may be told of a client's error: a refused address by its rule, everything else by the kind of fault and its root.
+/// What may be told of a client's error: a refused address by its rule, a URL that is none to the client, everything else by the kind of
+/// fault and its root.
 fn told(error: &reqwest::Error) -> CallError {
     let mut source: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(inner) = source {
@@ -165,8 +166,10 @@ fn told(error: &reqwest::Error) -> CallError {
         }
         source = inner.source();
     }
+    if error.is_builder() {
+        return CallError::Unusable(root(error));
+    }
     let what = match () {
-        () if error.is_builder() => "the request could not be built",
         () if error.is_timeout() => "the connection took too long",
         () if error.is_connect() => "the connection could not be made",
         () if error.is_body() || error.is_decode() => "the answer broke off",

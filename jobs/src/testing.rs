@@ -1,6 +1,6 @@
 //! What the tests of this crate stand on: the model broker, a clock that they move, and jobs leased from it.
 
-use crate::{Catalog, Checker, Context, Headers, JobRequest, Outbound, Parts};
+use crate::{Catalog, Checker, Context, Headers, JobRequest, Outbound, Parts, SecretKeeper};
 use longshore_base::{ManualClock, Millis, Name, SeededRandom};
 use longshore_queue::{Broker, Enqueued, Job, JobId, Lease, LeaseRequest, LogLine, NewJob, Scope, model::ModelBroker};
 use serde_json::Value;
@@ -26,6 +26,7 @@ pub(crate) struct House {
     pub(crate) checker: Arc<Checker>,
     pub(crate) outbound: Outbound,
     pub(crate) headers: Headers,
+    pub(crate) secrets: SecretKeeper,
     calls: AtomicU64,
 }
 
@@ -41,7 +42,16 @@ impl House {
         assert_eq!(checker.register(catalog.records()).await.unwrap(), vec![]);
         let outbound = Outbound::new(["127.0.0.0/8".parse().unwrap()]);
         let headers = Headers::new(broker.clone(), Arc::new(clock.clone()));
-        Self { clock, broker, random: SeededRandom::new(7), checker, outbound, headers, calls: AtomicU64::new(1) }
+        Self {
+            clock,
+            broker,
+            random: SeededRandom::new(7),
+            checker,
+            outbound,
+            headers,
+            secrets: SecretKeeper::none(),
+            calls: AtomicU64::new(1),
+        }
     }
 
     pub(crate) async fn standard() -> Self {
@@ -89,6 +99,7 @@ impl House {
             outbound: self.outbound.clone(),
             headers: self.headers.clone(),
             trace: None,
+            secrets: self.secrets.clone(),
         })
     }
 

@@ -29,7 +29,8 @@ struct Running {
 
 impl Running {
     async fn piped(command: &mut Command) -> Self {
-        let mut child = spawn(std::mem::replace(command.stdout(Stdio::piped()).stderr(Stdio::null()), Command::new("true"))).await.expect("it starts");
+        let mut child =
+            spawn(std::mem::replace(command.stdout(Stdio::piped()).stderr(Stdio::null()), Command::new("true"))).await.expect("it starts");
         let out = child.stdout.take().expect("piped");
         Self { said: listen(out), child }
     }
@@ -95,7 +96,13 @@ fn listen(mut from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
 fn command(up: &Longshore, variables: &[(&str, &str)], args: &[&str]) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(binary("longshore")).args(args).args(["--api", &up.url, "--data", path(&up.data)]);
-    command.stdin(Stdio::null()).current_dir(folder("working")).env_clear().env("TERM", "xterm").env("PATH", "/usr/bin:/bin").envs(variables.iter().copied());
+    command
+        .stdin(Stdio::null())
+        .current_dir(folder("working"))
+        .env_clear()
+        .env("TERM", "xterm")
+        .env("PATH", "/usr/bin:/bin")
+        .envs(variables.iter().copied());
     command
 }
 
@@ -144,7 +151,8 @@ async fn a_look_repeats_itself_in_plain_lines_where_no_terminal_is() {
     assert_eq!(said.matches("QUEUE").count(), said.matches("-- ").count(), "a table for each change, and for nothing else");
     assert!(watching.interrupted().await.success());
 
-    let mut watching = Running::piped(&mut command(&up, &[("CLICOLOR_FORCE", "1")], &["queues", "show", "later", "--watch=0.5", "--json"])).await;
+    let mut watching =
+        Running::piped(&mut command(&up, &[("CLICOLOR_FORCE", "1")], &["queues", "show", "later", "--watch=0.5", "--json"])).await;
     watching.says("\"scheduled\":1").await;
     assert_eq!(up.run(&["enqueue", "demo.echo", "{}", "--delay", "1h", "--queue", "later"]).code, 0);
     watching.says("\"scheduled\":2").await;
@@ -162,7 +170,16 @@ async fn a_look_repeats_itself_in_plain_lines_where_no_terminal_is() {
 #[tokio::test]
 async fn a_look_is_drawn_over_itself_on_a_terminal() {
     let up = Longshore::up().await;
-    let watched = [&["queues", "list"][..], &["workers", "list"], &["jobs", "list"], &["schedules", "list"], &["dlq", "groups"], &["dlq", "list"], &["resources", "list"], &["lanes", "default"]];
+    let watched = [
+        &["queues", "list"][..],
+        &["workers", "list"],
+        &["jobs", "list"],
+        &["schedules", "list"],
+        &["dlq", "groups"],
+        &["dlq", "list"],
+        &["resources", "list"],
+        &["lanes", "default"],
+    ];
     for what in watched {
         let args = [what, &["--watch=0.5"]].concat();
         let mut watching = Running::on_terminal(&mut command(&up, &[], &args)).await;
@@ -249,6 +266,15 @@ fn settings_come_from_the_usual_variables_and_secrets_are_not_shown() {
     assert!(ours.out.contains("http://other/v1/traces"), "{}", ours.out);
     let off = run_with(&[variables[0], ("OTEL_SDK_DISABLED", "true")], &["config", "show", "--json"]);
     assert!(off.code == 0 && !off.out.contains("collector"), "{}", off.out);
-    let wrong = run_with(&[("SENTRY_DSN", "planted"), ("LONGSHORE_TRACES__HEADERS", "planted"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "x")], &["config", "check"]);
-    assert!(wrong.code == 78 && !wrong.told.contains("\"planted\"") && ["sentry.dsn = ***", "traces.headers = ***", "traces.timeout_ms"].iter().all(|part| wrong.told.contains(part)), "{}", wrong.told);
+    let wrong = run_with(
+        &[("SENTRY_DSN", "planted"), ("LONGSHORE_TRACES__HEADERS", "planted"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "x")],
+        &["config", "check"],
+    );
+    assert!(
+        wrong.code == 78
+            && !wrong.told.contains("\"planted\"")
+            && ["sentry.dsn = ***", "traces.headers = ***", "traces.timeout_ms"].iter().all(|part| wrong.told.contains(part)),
+        "{}",
+        wrong.told
+    );
 }

@@ -52,12 +52,13 @@ pub(crate) async fn run(job: &Running, floor: &Floor) -> Attempted {
     if job.stop() != Some(Stop::Lost) {
         let _ = tokio::time::timeout(LAST_NOTES, cx.close()).await;
     }
-    match returned {
+    // The secrets that it resolved go no further, whatever becomes of its words.
+    cx.covered(match returned {
         Some(Ok(Some(result))) => came_to(result, job.stop()),
         Some(Ok(None)) => Attempted::KindUnknown,
         Some(Err(panic)) => Attempted::Panicked(panic_message(panic.as_ref())),
         None => job.stop().unwrap_or(Stop::Lost).attempted(true),
-    }
+    })
 }
 
 /// Ends an attempt: decides, hands the ack over, and frees the slot. Only the first call for a job does anything.
@@ -67,6 +68,11 @@ pub(crate) fn settle(job: &Running, attempted: Attempted, floor: &Floor) {
     }
     let ran = job.ran(floor.clock.elapsed());
     let Running { lease, queue, .. } = job;
+    // Once more: what panics after the handler (a destructor) comes here past `run`.
+    let attempted = match job.context.get() {
+        Some(cx) => cx.covered(attempted),
+        None => attempted,
+    };
     let outcome = decide(&lease.job, attempted, floor.random.unit());
     let word = crate::meter::word(&outcome);
     tracing::debug!(job = %lease.job.id, kind = %lease.job.kind, tenant = %lease.job.tenant, ?ran, outcome = word, "attempt ended");
@@ -150,6 +156,7 @@ fn context(job: &Running, floor: &Floor, trace: Option<Trace>) -> Context {
         outbound: floor.outbound.clone(),
         headers: floor.headers.clone(),
         trace,
+        secrets: floor.options.secrets.clone(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use crate::Reporter;
 use longshore_base::Name;
+use longshore_jobs::SecretKeeper;
 use std::{sync::Arc, time::Duration};
 
 /// How a worker works.
@@ -29,6 +30,8 @@ pub struct Options {
     pub allow_outbound: Arc<[ipnet::IpNet]>,
     /// Hears of failures; None: nobody does.
     pub report: Option<Arc<dyn Reporter>>,
+    /// Where the secrets that args name come from.
+    pub secrets: SecretKeeper,
     /// Where the worker runs; part of its id.
     pub host: String,
     /// Of the binary.
@@ -49,6 +52,7 @@ impl Default for Options {
             threads: None,
             allow_outbound: Arc::from([]),
             report: None,
+            secrets: SecretKeeper::none(),
             host: "localhost".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }

@@ -4,5 +4,6 @@ mod endings;
 mod house;
 mod kinds;
 mod leasing;
+mod secrets;
 mod shaky;
 mod stopping;

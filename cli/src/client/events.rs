@@ -195,6 +195,7 @@ mod tests {
             clock: SystemClock::new(),
             random: SystemRandom::new(),
             environment: Environment { key: Some(longshore_config::Secret::new("k".to_owned())), ..Environment::default() },
+            veil: longshore_config::Veil::default(),
             catalog: Catalog::empty(),
             name: String::new(),
             json: false,

@@ -10,4 +10,5 @@ pub(crate) mod scheduler;
 mod signals;
 mod telemetry;
 pub(crate) mod up;
+mod veiled;
 pub(crate) mod worker;

@@ -4,12 +4,16 @@
 
 use crate::{
     host::Host,
-    roles::{health, parts, ready, signals::Signals, telemetry::{self, Telemetry}},
+    roles::{
+        health, parts, ready,
+        signals::Signals,
+        telemetry::{self, Telemetry},
+    },
     stop::Stop,
 };
 use longshore_api::{ApiState, LastLease, Limits, OwnMetrics};
 use longshore_config::Settings;
-use longshore_jobs::Checker;
+use longshore_jobs::{Checker, SecretKeeper};
 use longshore_queue::Broker;
 use longshore_scheduler::Scheduler;
 use longshore_store::Store;
@@ -42,6 +46,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Runs until a signal comes or a part ends.
 pub(crate) async fn run(roles: Roles, settings: Settings, host: &Host) -> Result<(), Stop> {
+    host.veil.hide_all(settings.secrets.all());
     let telemetry = telemetry::start(&settings, host)?;
     let done = serve(roles, settings, host, &telemetry).await;
     telemetry.stop().await;
@@ -198,6 +203,7 @@ fn work(settings: &Settings, host: &Host, broker: &Arc<dyn Broker>, telemetry: &
         grace_ms: ms(chosen.grace),
         allow_outbound: settings.allow_outbound.clone().into(),
         report: telemetry.reporter(),
+        secrets: SecretKeeper::new(Arc::new(settings.secrets.clone()), host.veil.clone()),
         host: machine(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..longshore_worker::Options::default()

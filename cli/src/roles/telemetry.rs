@@ -29,7 +29,7 @@ pub(crate) struct Telemetry {
 
 /// Starts what `settings` ask for. Logs go to stderr from now on; a second call in one process changes nothing of that.
 pub(crate) fn start(settings: &Settings, host: &Host) -> Result<Telemetry, Stop> {
-    let spans = Spans::start(&settings.traces)?;
+    let spans = Spans::start(&settings.traces, &host.veil)?;
     logs::start(&settings.log, host, spans.as_ref().map(Spans::tracer));
     let failures = Failures::start(&settings.sentry, host)?;
     Ok(Telemetry { spans, failures })

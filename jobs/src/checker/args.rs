@@ -140,6 +140,6 @@ fn show(value: &Value) -> String {
 }
 
 /// A field's name as a part of a JSON pointer.
-fn escape(field: &str) -> String {
+pub(super) fn escape(field: &str) -> String {
     field.replace('~', "~0").replace('/', "~1")
 }

@@ -1,6 +1,6 @@
 //! What a kind's record may say, when it comes from outside.
 
-use super::{args, known::compile};
+use super::{args, known::compile, secrets};
 use crate::FieldFault;
 use longshore_base::Name;
 use longshore_queue::{KindRecord, RESOURCES_MAX, Timetable, TimingFault};
@@ -71,6 +71,7 @@ fn schedule(record: &KindRecord) -> Vec<FieldFault> {
         && let Ok(validator) = compile(&record.args_schema)
     {
         args::faults_at("/schedule/args", &validator, &record.args_schema, given, &mut faults);
+        secrets::misplaced("/schedule/args", &validator, given, &mut faults);
     }
     faults
 }

@@ -32,6 +32,7 @@ impl Context {
     /// no JSON or larger than [`PAYLOAD_MAX`].
     pub async fn save(&self, cursor: impl Serialize) -> Result<(), Failure> {
         let cursor = json(&cursor, "the cursor")?;
+        self.may_save("the cursor", &cursor)?;
         self.inner.save(Saves { cursor: Some(cursor.clone()), steps: Vec::new() }).await?;
         if let Some(kept) = self.inner.checkpoint.saved.get() {
             *kept.cursor.lock().unwrap_or_else(PoisonError::into_inner) = Some(cursor);
@@ -63,11 +64,20 @@ impl Context {
         let result = cell
             .get_or_try_init(|| async {
                 let result = json(&f().await?, "the step's result")?;
+                self.may_save("the step's result", &result)?;
                 self.inner.save(Saves { cursor: None, steps: vec![(key.clone(), result.clone())] }).await?;
                 Ok::<_, Failure>(result)
             })
             .await?;
         decode(result, "the step's result")
+    }
+
+    fn may_save(&self, what: &str, value: &Json) -> Result<(), Failure> {
+        if self.inner.veil.is_empty() {
+            return Ok(());
+        }
+        let value = serde_json::from_str(value.get()).map_err(|e| Failure::fatal(format!("{what} is no JSON: {e}")))?;
+        self.may_keep_json(what, &value)
     }
 
     async fn kept(&self) -> Result<&Kept, Failure> {

@@ -37,6 +37,7 @@ impl Context {
     /// would tell this job of the end of the other one.
     pub async fn child(&self, key: impl Into<String>, request: JobRequest) -> Result<JobId, Failure> {
         let (parent, key, token) = (self.id(), key.into(), self.token());
+        self.may_keep("the child's key", &key)?;
         let mut request = self.inherit(request)?;
         request.parent = Some(Parent { id: parent, key: key.clone() });
         let parts = &self.inner.parts;
@@ -104,6 +105,10 @@ impl Context {
         if tenant != self.tenant() {
             let message = format!("a job of tenant {} cannot enqueue for tenant {tenant}", self.tenant());
             return Err(Failure::Fatal(Cause::new(Code::RequestInvalid, message)));
+        }
+        self.may_keep_json("the args of the other job", &request.args)?;
+        if let Some(unique) = &request.unique {
+            self.may_keep("the unique key of the other job", &unique.key)?;
         }
         request.client = request.client.or_else(|| self.client().cloned());
         // No operation begins another one.

@@ -2,7 +2,7 @@
 //! per line.
 
 use super::{Context, Inner};
-use crate::{Failure, decide::cut};
+use crate::{Failure, decide::cut, secrets::cover_json};
 use longshore_queue::{BrokerError, ERROR_MAX, Json, LOGS_MAX, LogLine, Note};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
@@ -149,6 +149,7 @@ impl Context {
     /// When the value is no JSON, or larger than [`ERROR_MAX`] bytes of it: a fault in the kind.
     pub fn progress(&self, value: impl Serialize) -> Result<(), Failure> {
         let value = to_raw_value(&value).map_err(|e| Failure::fatal(format!("the progress is no JSON: {e}")))?;
+        let value = cover_json(&self.inner.veil, value);
         if value.get().len() > ERROR_MAX {
             return Err(Failure::fatal(format!("the progress has {} bytes; allowed are {ERROR_MAX}", value.get().len())));
         }
@@ -158,7 +159,8 @@ impl Context {
 
     /// Adds a line to the job's log. Written within a quarter of a second; cut to [`ERROR_MAX`] bytes.
     pub fn log(&self, level: Level, message: impl AsRef<str>) {
-        let message = cut(message.as_ref(), ERROR_MAX).to_owned();
+        // Covered before it is cut: the beginning of a secret is a part of one.
+        let message = cut(&self.inner.veil.cover(message.as_ref()), ERROR_MAX).to_owned();
         let line = LogLine { at: self.clock().now(), level: level.as_str().to_owned(), message };
         self.note(|buffer| buffer.push(line));
     }
@@ -168,7 +170,8 @@ impl Context {
     /// which the text says.
     pub fn output(&self, text: impl AsRef<str>) {
         if !text.as_ref().is_empty() {
-            self.note(|buffer| buffer.give_out(text.as_ref()));
+            let text = self.inner.veil.cover(text.as_ref());
+            self.note(|buffer| buffer.give_out(&text));
         }
     }
 
@@ -235,7 +238,9 @@ impl Inner {
             }
             buffer.take()
         };
-        let Some(note) = note else { return };
+        let Some(mut note) = note else { return };
+        // Once more, because a secret may have come in pieces.
+        note.output = note.output.map(|output| self.veil.cover(&output).into_owned());
         match self.parts.broker.note(self.id(), self.parts.lease.token, note.clone()).await {
             Ok(()) => {}
             Err(BrokerError::LeaseLost) => self.lose(),

@@ -1,8 +1,12 @@
 //! What may be reached and what not, and a small HTTP server on the loopback to be reached.
 
-use super::{Call, CallError, Method, Outbound, Reply, header::HeaderMap, resolver::Lookup};
+mod hostile;
+mod redirects;
+
+use super::{Call, CallError, Method, Outbound, Reply, Rules, header::HeaderMap, resolver::Lookup};
 use std::{
-    net::SocketAddr,
+    io::Write,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -23,7 +27,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn answering(answers: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        Self::at("127.0.0.1", answers).await
+    }
+    /// The same at another address of the loopback.
+    pub(crate) async fn at(ip: &str, answers: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let server = Self { address: listener.local_addr().unwrap(), got: Arc::default() };
         let (got, answers): (_, Vec<_>) = (Arc::clone(&server.got), answers.into_iter().collect());
         // Ends with the test's runtime.
@@ -79,7 +87,7 @@ fn complete(request: &[u8]) -> bool {
 
 fn get(url: &str) -> Call<'_> {
     let (headers, bytes_max, time_max) = (HeaderMap::new(), 1_000, Duration::from_secs(10));
-    Call { method: Method::GET, url, headers, body: None, bytes_max, time_max }
+    Call { method: Method::GET, url, headers, body: None, bytes_max, stay_at: &[], time_max }
 }
 
 fn open(networks: &[&str]) -> Outbound {
@@ -115,12 +123,20 @@ async fn what_is_not_public_is_refused_by_its_rule() {
         ("[::ffff:127.0.0.1]", "an IPv4 address in an IPv6 form"),
         ("[::ffff:8.8.8.8]", "an IPv4 address in an IPv6 form"),
         ("[::127.0.0.1]", "this host"),
+        ("[::ffff:0:127.0.0.1]", "an IPv4 address in an IPv6 form"),
         ("[64:ff9b::7f00:1]", "a translated network"),
         ("[2002:7f00:1::]", "a tunnel"),
         ("[2001:0:1::]", "a tunnel or reserved network"),
         ("[fd00::1]", "a private network"),
         ("[fe80::1]", "a link-local network"),
         ("[ff02::1]", "a multicast network"),
+        ("[4000::1]", "a reserved network"),
+        ("[2606:4700::5efe:7f00:1]", "a tunnel"),
+        ("1.1.1.1:8080", "a port other than 80 and 443"),
+        ("1.1.1.1:22", "a port other than 80 and 443"),
+        ("[2606:4700::1111]:6379", "a port other than 80 and 443"),
+        ("127.0.0.1:6379", "a port other than 80 and 443"),
+        ("localhost:6379", "a port other than 80 and 443"),
     ] {
         let expected = format!("the address is refused: {rule}; --allow-outbound opens networks");
         assert_eq!(told(&outbound, &format!("http://{host}/x")).await, expected, "{host}");
@@ -129,7 +145,7 @@ async fn what_is_not_public_is_refused_by_its_rule() {
 
 #[test]
 fn what_is_public_passes() {
-    let rules = super::Rules::new(Arc::from([]));
+    let rules = Rules::new(Arc::from([]));
     for ip in [
         "1.1.1.1",
         "9.255.255.255",
@@ -142,7 +158,27 @@ fn what_is_public_passes() {
         "2606:4700::1111",
         "2a00::1",
     ] {
-        assert_eq!(rules.check(ip.parse().unwrap()), Ok(()), "{ip}");
+        assert_eq!(rules.check(ip.parse().unwrap(), true), Ok(()), "{ip}");
+        assert_eq!(rules.check(ip.parse().unwrap(), false), Err("a port other than 80 and 443"), "{ip}");
+    }
+    assert!([80, 443].into_iter().all(|port| rules.is_usual(port)) && !rules.is_usual(8080));
+}
+
+#[test]
+fn who_opens_a_translator_opens_nothing_private_behind_it() {
+    let nets = ["64:ff9b::/96", "2002::/16", "2001::/32", "192.168.7.0/24"];
+    let rules = Rules::new(nets.iter().map(|net| net.parse().unwrap()).collect());
+    for (ip, expected) in [
+        ("64:ff9b::1.1.1.1", Ok(())),
+        ("64:ff9b::127.0.0.1", Err("this host")),
+        ("64:ff9b::a9fe:a9fe", Err("a link-local network")),
+        ("64:ff9b::192.168.7.1", Ok(())),
+        ("2002:101:101::1", Ok(())),
+        ("2002:a00:1::1", Err("a private network")),
+        ("2001:0:4136:e378:8000:63bf:80ff:fffe", Err("this host")),
+        ("::ffff:192.168.7.1", Err("an IPv4 address in an IPv6 form")),
+    ] {
+        assert_eq!(rules.check(ip.parse().unwrap(), true), expected, "{ip}");
     }
 }
 
@@ -175,9 +211,11 @@ async fn forms_that_hide_where_they_lead_are_refused() {
     }
 }
 
-fn names(answers: Vec<Vec<SocketAddr>>) -> (Lookup, Arc<AtomicUsize>) {
+/// Answers with the next list (the last one again and again), and counts.
+fn names(answers: &[&[&str]]) -> (Lookup, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
+    let answers: Vec<Vec<IpAddr>> = answers.iter().map(|ips| ips.iter().map(|ip| ip.parse().unwrap()).collect()).collect();
     let lookup: Lookup = Arc::new(move |_| {
         let answer = answers[count.fetch_add(1, Ordering::Relaxed).min(answers.len() - 1)].clone();
         Box::pin(async move { Ok(answer) })
@@ -185,42 +223,50 @@ fn names(answers: Vec<Vec<SocketAddr>>) -> (Lookup, Arc<AtomicUsize>) {
     (lookup, asked)
 }
 
+fn rules(open: &[&str], ports: &[u16]) -> Rules {
+    Rules::new(open.iter().map(|net| net.parse().unwrap()).collect()).with_ports(ports)
+}
+
 #[tokio::test]
 async fn names_are_checked_where_the_connection_is_made() {
     let server = Server::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
-    let url = format!("http://rebound.test:{}/", server.address.port());
-    let at = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 0);
+    let (url, port) = (format!("http://rebound.test:{}/", server.address.port()), server.address.port());
 
-    let (lookup, _) = names(vec![vec![at("10.0.0.1"), at("127.0.0.1")]]);
-    let closed = Outbound::resolving(Vec::new(), lookup);
+    let (lookup, _) = names(&[&["10.0.0.1", "127.0.0.1"]]);
+    let closed = Outbound::with(rules(&[], &[port]), lookup);
     assert_eq!(told(&closed, &url).await, "the address is refused: this host; --allow-outbound opens networks");
 
     // An opened address among refused ones is the only one that is tried.
-    let (lookup, _) = names(vec![vec![at("10.0.0.1"), at("127.0.0.1")]]);
-    let opened = Outbound::resolving(vec!["127.0.0.0/8".parse().unwrap()], lookup);
+    let (lookup, _) = names(&[&["10.0.0.1", "127.0.0.1"]]);
+    let opened = Outbound::with(rules(&["127.0.0.0/8"], &[]), lookup);
     assert_eq!(told(&opened, &url).await, "200 OK");
 
     // A name that answers well once gains nothing by answering otherwise later: each connection is checked.
-    let (lookup, asked) = names(vec![vec![at("127.0.0.1")], vec![at("169.254.169.254")]]);
-    let opened = Outbound::resolving(vec!["127.0.0.0/8".parse().unwrap()], lookup);
+    let (lookup, asked) = names(&[&["127.0.0.1"], &["169.254.169.254"]]);
+    let opened = Outbound::with(rules(&["127.0.0.0/8"], &[port]), lookup);
     assert_eq!(told(&opened, &url).await, "200 OK");
     assert_eq!(told(&opened, &url).await, "the address is refused: a link-local network; --allow-outbound opens networks");
     assert_eq!((asked.load(Ordering::Relaxed), server.requests().len()), (2, 2));
 }
 
 #[tokio::test]
-async fn the_machines_resolver_is_checked_too() {
-    let told = told(&open(&[]), "http://localhost:1/").await;
-    assert_eq!(told, "the address is refused: this host; --allow-outbound opens networks");
+async fn a_name_is_not_even_asked_for_where_no_address_could_pass() {
+    let (lookup, asked) = names(&[&["1.1.1.1"]]);
+    let closed = Outbound::with(rules(&[], &[]), lookup);
+    let odd = "the address is refused: a port other than 80 and 443; --allow-outbound opens networks";
+    assert_eq!(told(&closed, "http://name.test:8080/").await, odd);
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+    // With something opened it has to be, and a public address is no reason to call an odd port.
+    let (lookup, asked) = names(&[&["1.1.1.1"]]);
+    let opened = Outbound::with(rules(&["127.0.0.0/8"], &[]), lookup);
+    assert_eq!(told(&opened, "http://name.test:8080/").await, odd);
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
-async fn redirects_are_answers() {
-    let inner = Server::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-    let answer = format!("HTTP/1.1 302 Found\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n", inner.url("/"));
-    let server = Server::with(&answer).await;
-    assert_eq!(told(&open(&["127.0.0.0/8"]), &server.url("/")).await, "302 Found");
-    assert_eq!(inner.requests().len(), 0);
+async fn the_machines_resolver_is_checked_too() {
+    let told = told(&open(&[]), "http://localhost/").await;
+    assert_eq!(told, "the address is refused: this host; --allow-outbound opens networks");
 }
 
 #[tokio::test]
@@ -232,6 +278,16 @@ async fn bytes_and_time_are_capped() {
     let exact = Server::with(&format!("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{}", "x".repeat(1_000))).await;
     let reply = outbound.send(get(&exact.url("/"))).await.unwrap();
     assert_eq!((reply.body.len(), reply.truncated), (1_000, false));
+
+    // A small answer that becomes a large one: the cap counts what comes out.
+    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    (0..64).for_each(|_| bomb.write_all(&[0; 1 << 20]).unwrap());
+    let bomb = bomb.finish().unwrap();
+    assert!(bomb.len() < 100_000, "{}", bomb.len());
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", bomb.len());
+    let packed = Server::answering([[head.as_bytes(), &bomb].concat()]).await;
+    let reply = outbound.send(get(&packed.url("/"))).await.unwrap();
+    assert_eq!((reply.body, reply.truncated), (vec![0; 1_000], true));
 
     let silent = Server::answering([Vec::new()]).await;
     let url = silent.url("/");

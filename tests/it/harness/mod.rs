@@ -12,6 +12,7 @@ pub(crate) mod mover;
 pub(crate) mod postgres;
 mod process;
 pub(crate) mod proxy;
+pub(crate) mod receiver;
 pub(crate) mod redis;
 pub(crate) mod redis_broker;
 mod sqlite;

@@ -1,13 +1,12 @@
 //! it-kinds — processes for tests: a kind that writes down when it began and ended, one that fails as long as the world around it is broken,
-//! and one that tells how it goes, with every role of `longshore`.
+//! one that tells how it goes, and one that tells its secret in every way, with every role of `longshore`.
 
 use longshore::{
-    Context, Failure, Kind, Level, Name, Retry,
+    Cause, Context, Failure, JobRequest, Kind, Level, Name, Retry, SecretRef,
     schemars::JsonSchema,
     serde::{Deserialize, Serialize},
 };
-use longshore_jobs::JobRequest;
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, process::ExitCode, time::Duration};
 
 /// What to do.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -153,6 +152,65 @@ impl Kind for Traced {
     }
 }
 
+/// What to tell, and how.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(crate = "longshore::serde", deny_unknown_fields)]
+#[schemars(crate = "longshore::schemars")]
+struct Leak {
+    /// The secret.
+    secret: SecretRef,
+    /// In which way.
+    way: String,
+    /// What is no secret.
+    mark: String,
+}
+
+/// What it returns.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(crate = "longshore::serde")]
+#[schemars(crate = "longshore::schemars")]
+struct Leaked {
+    /// The secret, among other words.
+    told: Vec<String>,
+}
+
+struct Leaks;
+
+impl Kind for Leaks {
+    const NAME: &'static str = "it.leaks";
+    // Each alone in its lane: failures in a row would close it for the others.
+    const LANE_BY: &'static [&'static str] = &["/way", "/secret/$secret"];
+    const RETRY: Retry = Retry::times(2).between(Duration::from_millis(1), Duration::from_millis(5));
+    type Args = Leak;
+    type Output = Leaked;
+
+    async fn run(args: Leak, cx: &Context) -> Result<Leaked, Failure> {
+        let value = cx.secret(&args.secret).await?.expose().clone();
+        tracing::info!(%value, "mark-in-log: told {value:?} as {value}");
+        let said = format!("it said {value}");
+        match args.way.as_str() {
+            "error" => return Err(Failure::retry(said)),
+            "fatal" => return Err(Failure::Fatal(Cause::new(format!("leak.{value}"), said))),
+            "panic" => panic!("it cried {value}"),
+            "gate" if cx.job().counters.runs <= 1 => return Err(Failure::Gate { wait: Duration::from_millis(1), reason: said }),
+            "notes" => {
+                cx.log(Level::Error, &said);
+                cx.output(format!("{said}\n"));
+                cx.output(&value[..4]);
+                cx.output(&value[4..]);
+                cx.progress(std::collections::BTreeMap::from([(value.as_str(), said.as_str())]))?;
+            }
+            "child" => {
+                let echo = Name::literal("demo.echo");
+                cx.enqueue(JobRequest::new(echo, longshore::serde_json::json!({ "deep": [value] }))).await?;
+            }
+            "checkpoint" => cx.save(&said).await?,
+            _ => {}
+        }
+        Ok(Leaked { told: vec![format!("before {value} after")] })
+    }
+}
+
 fn main() -> ExitCode {
-    longshore::app().kind::<Written>().kind::<Called>().kind::<Told>().kind::<Traced>().main()
+    longshore::app().kind::<Written>().kind::<Called>().kind::<Told>().kind::<Traced>().kind::<Leaks>().main()
 }

@@ -46,11 +46,17 @@ async fn panics_and_ends_for_good_are_reported_with_their_jobs() {
     assert_eq!(tags, ["demo.fail", "default", "acme", "1", "fatal"]);
     assert_eq!((&ended["level"], &ended["environment"], &ended["transaction"]), (&json!("error"), &json!("a-test"), &json!("demo.fail")));
     let exception = &ended["exception"]["values"][0];
-    assert_eq!((&exception["type"], exception["value"].as_str()), (&json!("demo.failed"), Some("https://shop.example/a?*** refused token=*** of ***")));
+    assert_eq!(
+        (&exception["type"], exception["value"].as_str()),
+        (&json!("demo.failed"), Some("https://shop.example/a?*** refused token=*** of ***"))
+    );
     assert_eq!(ended["fingerprint"][0], "demo.fail");
 
     let panicked = &of(&panics)[0];
-    assert_eq!((&panicked["level"], &panicked["tags"]["tenant"], &panicked["tags"]["kind"]), (&json!("fatal"), &json!("zeta"), &json!("it.traced")));
+    assert_eq!(
+        (&panicked["level"], &panicked["tags"]["tenant"], &panicked["tags"]["kind"]),
+        (&json!("fatal"), &json!("zeta"), &json!("it.traced"))
+    );
     let frames = panicked["exception"]["values"][0]["stacktrace"]["frames"].as_array().expect("frames");
     assert!(frames.iter().any(|frame| frame["function"].as_str().is_some_and(|name| name.contains("Traced"))), "{frames:?}");
 
@@ -83,7 +89,10 @@ async fn attempts_beside_each_other_do_not_mix_their_reports() {
     let mut engine = up(&sentry, &[]).await;
     let mut ids = BTreeSet::new();
     for n in 0..JOBS {
-        ids.insert((enqueue(&engine, "it.traced", &format!("tenant-{n}"), json!({ "panics": format!("said by tenant-{n}"), "ms": 20 })).await, n));
+        ids.insert((
+            enqueue(&engine, "it.traced", &format!("tenant-{n}"), json!({ "panics": format!("said by tenant-{n}"), "ms": 20 })).await,
+            n,
+        ));
     }
     let firsts = until("every first panic", Duration::from_secs(60), async || {
         let firsts: Vec<_> = sentry.events().into_iter().filter(|event| event["tags"]["run"] == "1").collect();

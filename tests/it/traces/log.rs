@@ -28,7 +28,10 @@ async fn every_line_is_an_object_and_an_attempts_line_names_its_job() {
         let lines = lines(&engine);
         let line = lines.iter().find(|line| line["message"] == "two\nlines").expect("it was there");
         let span = &line["span"];
-        assert_eq!((&span["name"], &span["job"], &span["kind"], &span["tenant"]), (&json!("attempt"), &json!(id), &json!("it.traced"), &json!("acme")));
+        assert_eq!(
+            (&span["name"], &span["job"], &span["kind"], &span["tenant"]),
+            (&json!("attempt"), &json!(id), &json!("it.traced"), &json!("acme"))
+        );
         assert_eq!((&line["level"], span["trace"].as_str()), (&json!("WARN"), job["trace_id"].as_str()));
         assert!(lines.iter().all(|line| line["level"] == "WARN" || line["level"] == "ERROR"), "the level holds");
         engine.front().kill();

@@ -56,21 +56,40 @@ async fn every_metric_that_is_shown_is_listed_with_its_labels() {
     engine.call("PUT", "/v1/resources/quota", Some(json!({ "max_running": 4 }))).await;
     engine.call("PUT", "/v1/queues/default/scale", Some(json!({ "slots": 8 }))).await;
     engine.call("PUT", "/v1/schedules/often", Some(json!({ "every_ms": 1000, "kind": "demo.echo", "args": {} }))).await;
-    let jobs = [json!({ "kind": "demo.echo", "args": {} }), json!({ "kind": "demo.fail", "args": { "fatal": true } }), json!({ "kind": "demo.echo", "args": {}, "delay_ms": 100 })];
+    let jobs = [
+        json!({ "kind": "demo.echo", "args": {} }),
+        json!({ "kind": "demo.fail", "args": { "fatal": true } }),
+        json!({ "kind": "demo.echo", "args": {}, "delay_ms": 100 }),
+    ];
     let ids = engine.enqueue(jobs.to_vec()).await;
     for (id, state) in ids.iter().zip(["completed", "dead", "completed"]) {
         engine.until(id, state, SOON).await;
     }
     let listed = listed();
-    let always = ["longshore_broker_up", "longshore_queue_jobs", "longshore_queue_slots", "longshore_resource_running", "longshore_jobs_started_total",
-        "longshore_jobs_ended_total", "longshore_attempt_duration_seconds", "longshore_http_requests_total", "longshore_http_request_seconds",
-        "longshore_schedule_ticks_total", "longshore_chores_total", "longshore_rule_changes_total", "longshore_tick_jobs_total"];
+    let always = [
+        "longshore_broker_up",
+        "longshore_queue_jobs",
+        "longshore_queue_slots",
+        "longshore_resource_running",
+        "longshore_jobs_started_total",
+        "longshore_jobs_ended_total",
+        "longshore_attempt_duration_seconds",
+        "longshore_http_requests_total",
+        "longshore_http_request_seconds",
+        "longshore_schedule_ticks_total",
+        "longshore_chores_total",
+        "longshore_rule_changes_total",
+        "longshore_tick_jobs_total",
+    ];
     crate::harness::eventually("what is counted is shown", SOON, async || {
         let Value::String(text) = engine.get("/metrics").await else { panic!("/metrics is text") };
         let shown = shown(&text);
         for (name, labels) in &shown {
             let told = listed.get(name.as_str()).unwrap_or_else(|| panic!("{name} is shown and not listed in docs/operating.md"));
-            assert!(labels.iter().map(String::as_str).eq(told.iter().copied()) || labels.is_empty(), "{name} has {labels:?}; listed are {told:?}");
+            assert!(
+                labels.iter().map(String::as_str).eq(told.iter().copied()) || labels.is_empty(),
+                "{name} has {labels:?}; listed are {told:?}"
+            );
         }
         always.iter().all(|name| shown.contains_key(*name))
     })
@@ -82,7 +101,8 @@ async fn every_metric_that_is_shown_is_listed_with_its_labels() {
 async fn labels_are_bounded_whatever_people_make() {
     const QUEUES: usize = 230;
     let mut engine = Engine::up(&[]).await;
-    let jobs = (0..QUEUES).map(|n| json!({ "kind": "demo.echo", "args": {}, "queue": format!("q{n:03}"), "delay_ms": 3_600_000 })).collect();
+    let jobs =
+        (0..QUEUES).map(|n| json!({ "kind": "demo.echo", "args": {}, "queue": format!("q{n:03}"), "delay_ms": 3_600_000 })).collect();
     engine.enqueue(jobs).await;
     let Value::String(text) = engine.get("/metrics").await else { panic!("/metrics is text") };
     let scheduled: Vec<(&str, u64)> = text

@@ -1,10 +1,13 @@
 //! Receivers in this process: a collector of OTLP, a Sentry, a target of calls. They are the same, but for how what they got is read.
 
-use axum::{Router, body::Bytes, extract::State, http::{HeaderMap, StatusCode, Uri}};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri},
+};
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::any_value::Value as Any,
-    trace::v1::Span as Raw,
+    collector::trace::v1::ExportTraceServiceRequest, common::v1::any_value::Value as Any, trace::v1::Span as Raw,
 };
 use prost::Message;
 use serde_json::Value;

@@ -61,7 +61,8 @@ async fn one_jobs_trace_has_request_wait_attempt_and_call() {
     assert_eq!((wait.kind, &wait.parent, wait.told["longshore.after"].as_str()), (1, &made.id, "enqueue"));
     let attempt = one(&spans, "attempt http.request");
     assert_eq!((attempt.kind, &attempt.parent), (5, &made.id));
-    let told = ["longshore.job", "longshore.tenant", "longshore.queue", "longshore.run", "longshore.outcome"].map(|key| attempt.told[key].as_str());
+    let told = ["longshore.job", "longshore.tenant", "longshore.queue", "longshore.run", "longshore.outcome"]
+        .map(|key| attempt.told[key].as_str());
     assert_eq!(told, [id.as_str(), "acme", "default", "1", "completed"]);
     let call = one(&spans, "POST");
     assert_eq!((call.kind, &call.parent, call.told["http.response.status_code"].as_str()), (3, &attempt.id, "200"));
@@ -76,7 +77,10 @@ async fn one_jobs_trace_has_request_wait_attempt_and_call() {
     let everything = format!("{spans:?}");
     assert!(!everything.contains("secret") && !everything.contains("/hook"), "a path may hold a secret: {everything}");
     assert_eq!(collector.services()[0], "longshore");
-    assert_eq!((&collector.posts()[0].headers["x-team"], &collector.posts()[0].headers["authorization"]), (&"a b".parse().unwrap(), &"Bearer hidden".parse().unwrap()));
+    assert_eq!(
+        (&collector.posts()[0].headers["x-team"], &collector.posts()[0].headers["authorization"]),
+        (&"a b".parse().unwrap(), &"Bearer hidden".parse().unwrap())
+    );
     engine.front().kill();
 }
 
@@ -135,7 +139,10 @@ async fn retries_replays_children_and_handlers_spans_are_in_the_trace() {
     let attempts: Vec<_> = spans.iter().filter(|span| span.name == "attempt it.traced").collect();
     let made = one(&spans, "enqueue it.traced");
     assert_eq!(attempts.iter().map(|span| span.parent.as_str()).collect::<Vec<_>>(), [&made.id, &made.id]);
-    assert_eq!((attempts[0].status, attempts[0].told["error.type"].as_str(), attempts[0].told["longshore.outcome"].as_str()), (2, "handler.failed", "retry"));
+    assert_eq!(
+        (attempts[0].status, attempts[0].told["error.type"].as_str(), attempts[0].told["longshore.outcome"].as_str()),
+        (2, "handler.failed", "retry")
+    );
     assert_eq!(attempts[1].told["longshore.outcome"], "completed");
     let own: Vec<_> = spans.iter().filter(|span| span.name == "look up").collect();
     assert_eq!(own.iter().map(|span| &span.parent).collect::<Vec<_>>(), [&attempts[0].id, &attempts[1].id]);
@@ -181,7 +188,8 @@ async fn of_the_traces_that_begin_here_only_a_share_is_told() {
     let mut engine = up("longshore", &collector, &[("LONGSHORE_TRACES__SAMPLE_PERCENT", "0")]).await;
     let id = enqueue(&engine, &json!({ "kind": "demo.echo", "args": {} }), &[]).await;
     engine.until(&id, "completed", SOON).await;
-    let sampled = enqueue(&engine, &json!({ "kind": "demo.echo", "args": {} }), &[("traceparent", format!("00-{CALLER}-{CALLERS_SPAN}-01"))]).await;
+    let sampled =
+        enqueue(&engine, &json!({ "kind": "demo.echo", "args": {} }), &[("traceparent", format!("00-{CALLER}-{CALLERS_SPAN}-01"))]).await;
     engine.until(&sampled, "completed", SOON).await;
     of_trace(&collector, CALLER, 4).await;
     assert!(collector.spans().iter().all(|span| span.trace == CALLER), "the caller decides; else the share does");
@@ -192,7 +200,8 @@ async fn of_the_traces_that_begin_here_only_a_share_is_told() {
 async fn a_collector_that_hangs_holds_nobody_up() {
     const JOBS: usize = 6_000;
     let collector = Receiver::hanging().await;
-    let mut engine = up("longshore", &collector, &[("LONGSHORE_TRACES__TIMEOUT_MS", "60000"), ("LONGSHORE_WORKER__GRACE_MS", "1000")]).await;
+    let mut engine =
+        up("longshore", &collector, &[("LONGSHORE_TRACES__TIMEOUT_MS", "60000"), ("LONGSHORE_WORKER__GRACE_MS", "1000")]).await;
     let headers = json!({ "kind": "demo.echo", "args": {} });
     engine.enqueue(vec![headers; JOBS]).await;
     engine.queue_until("default", "every job has ended", Duration::from_secs(120), |queue| queue["completed"] == JOBS).await;

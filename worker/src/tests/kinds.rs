@@ -1,6 +1,7 @@
 //! One kind that does what its test says, and tells what happened to it.
 
-use longshore_jobs::{Context, Failure, Kind, Retry};
+use longshore_base::Name;
+use longshore_jobs::{Context, Failure, Kind, Retry, SecretRef};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -89,6 +90,8 @@ pub(crate) enum Act {
     FailWhenTold,
     /// Writes a log line and panics.
     LogAndPanic,
+    /// Tells the secret `token`: in an error, then in a panic, then in the output.
+    Tell,
 }
 
 #[derive(Debug)]
@@ -107,6 +110,7 @@ impl Kind for Play {
         let now = probe.running.fetch_add(1, Ordering::SeqCst) + 1;
         probe.peak.fetch_max(now, Ordering::SeqCst);
         let _inside = Inside(probe.clone());
+        let mut answer = "done".to_owned();
         match args.act {
             Act::Return => {}
             Act::Wait => probe.opened().await,
@@ -124,8 +128,16 @@ impl Kind for Play {
                 cx.log(longshore_jobs::Level::Info, "before the panic");
                 panic!("after the line");
             }
+            Act::Tell => {
+                let token = cx.secret(&SecretRef::new(Name::literal("token"))).await?;
+                match run {
+                    0 => return Err(Failure::retry(format!("refused with {}", token.expose()))),
+                    1 => panic!("no way with {}", token.expose()),
+                    _ => answer = format!("done with {}", token.expose()),
+                }
+            }
         }
         probe.returned.fetch_add(1, Ordering::SeqCst);
-        Ok("done".to_owned())
+        Ok(answer)
     }
 }

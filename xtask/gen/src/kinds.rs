@@ -88,6 +88,9 @@ fn fields(page: &mut String, what: &str, schema: &Value) {
 }
 
 fn kind_of(field: &Value, schema: &Value) -> String {
+    if field["x-longshore-secret"] == true {
+        return r#"`{"$secret": "name"}`"#.into();
+    }
     let reference = field["$ref"].as_str().and_then(|path| schema.pointer(path.strip_prefix('#')?));
     if let Some(target) = reference {
         return kind_of(target, schema);

@@ -61,7 +61,8 @@ fn view(answer: Value, host: &Host) -> View {
     let mut table = table();
     groups.iter().for_each(|group| table.row(row(group, now)));
     let letters = groups.iter().filter_map(|group| group["count"].as_u64()).sum();
-    let next = (!groups.is_empty()).then(|| format!("{} letters; `{} dlq list --group FINGERPRINT` lists those of one", many(letters), host.name));
+    let next =
+        (!groups.is_empty()).then(|| format!("{} letters; `{} dlq list --group FINGERPRINT` lists those of one", many(letters), host.name));
     View::table(answer, &table, "no dead letters").hint(next)
 }
 

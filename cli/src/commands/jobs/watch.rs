@@ -27,7 +27,8 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let client = host.client(&args.remote)?;
     let mut events = Events::open(&client, host, &["v1", "jobs", &args.id, "events"], Vec::new()).await?;
-    let mut screen = Screen { client: &client, host, paint: Paint::of(host), id: &args.id, told: 0, before: None, bar: Progress::of(host, "job") };
+    let mut screen =
+        Screen { client: &client, host, paint: Paint::of(host), id: &args.id, told: 0, before: None, bar: Progress::of(host, "job") };
     let mut state = String::new();
     while let Some(event) = events.next().await? {
         if matches!(event.name.as_str(), "job" | "state") {
@@ -80,7 +81,8 @@ impl Screen<'_> {
                 let time = follow::time_of_day(&print::text(&event.data, "at"));
                 self.bar.told(&event.data["progress"]);
                 // A bar says it better than a line for each step.
-                for (what, said) in tail::line::said(&event.data).into_iter().filter(|(what, _)| what != "progress" || !self.bar.is_shown()) {
+                for (what, said) in tail::line::said(&event.data).into_iter().filter(|(what, _)| what != "progress" || !self.bar.is_shown())
+                {
                     self.bar.line(&format!("{time}            {} {said}", self.paint.as_what(&what, &format!("{what:<10}"))));
                 }
             }

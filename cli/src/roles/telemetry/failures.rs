@@ -31,13 +31,14 @@ impl Failures {
         let Some(dsn) = &settings.dsn else { return Ok(None) };
         let dsn: Dsn = dsn.expose().as_str().parse().map_err(|error| Stop::config(format!("sentry.dsn is no DSN: {error}")))?;
         let outbox = Outbox::start(&dsn, host.clock.clone())?;
+        let veil = host.veil.clone();
         let mut options = ClientOptions::default()
             .release(concat!("longshore@", env!("CARGO_PKG_VERSION")))
             .environment(settings.environment.clone())
             .default_integrations(false)
             .max_breadcrumbs(0)
             .send_default_pii(false)
-            .before_send(|event| Some(scrub::event(event)))
+            .before_send(move |event| Some(scrub::event(event, &veil)))
             .transport(Arc::new(outbox.clone()));
         options.dsn = Some(dsn);
         let client = Arc::new(Client::with_options(options));
@@ -103,7 +104,12 @@ fn tell_panics() {
 fn told(panic: &PanicHookInfo<'_>) -> Event<'static> {
     let said = panic.payload_as_str().unwrap_or("without a message").to_owned();
     let mechanism = Mechanism { ty: "panic".into(), handled: Some(false), ..Mechanism::default() };
-    let exception =
-        Exception { ty: "panic".into(), value: Some(said), stacktrace: current_stacktrace(), mechanism: Some(mechanism), ..Exception::default() };
+    let exception = Exception {
+        ty: "panic".into(),
+        value: Some(said),
+        stacktrace: current_stacktrace(),
+        mechanism: Some(mechanism),
+        ..Exception::default()
+    };
     Event { level: Level::Fatal, exception: vec![exception].into(), ..Event::default() }
 }

@@ -114,7 +114,8 @@ async fn send(mut post: Post, mut queue: mpsc::Receiver<Vec<u8>>, open: Arc<Open
 impl Post {
     /// Sends one report. Some: send nothing for so long.
     async fn send(&mut self, body: Vec<u8>) -> Option<Duration> {
-        let request = self.client.post(&self.url).header("X-Sentry-Auth", &self.auth).header(header::CONTENT_TYPE, "application/x-sentry-envelope");
+        let request =
+            self.client.post(&self.url).header("X-Sentry-Auth", &self.auth).header(header::CONTENT_TYPE, "application/x-sentry-envelope");
         let answer = request.body(body).send().await;
         let failed = match &answer {
             Ok(answer) if answer.status().is_success() => None,

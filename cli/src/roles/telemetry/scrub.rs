@@ -1,5 +1,6 @@
 //! What leaves in a report: nothing of the machine or of people, and texts without what looks like a secret.
 
+use longshore_config::Veil;
 use sentry::protocol::Event;
 use std::borrow::Cow;
 
@@ -9,8 +10,9 @@ const TEXT_MAX: usize = 2_048;
 const HIDDEN: [&str; 11] =
     ["password", "passwd", "pwd", "secret", "token", "apikey", "api_key", "api-key", "authorization", "access_key", "signature"];
 
-/// The report as it may leave.
-pub(super) fn event(mut event: Event<'static>) -> Event<'static> {
+/// The report as it may leave: without the secrets that this process was given, and without what looks like one.
+pub(super) fn event(mut event: Event<'static>, veil: &Veil) -> Event<'static> {
+    let text = |said: &str| text(&veil.cover(said));
     event.server_name = None;
     event.user = None;
     event.request = None;
@@ -18,7 +20,7 @@ pub(super) fn event(mut event: Event<'static>) -> Event<'static> {
     event.contexts.clear();
     event.modules.clear();
     event.breadcrumbs.values.clear();
-    event.message = event.message.map(|text| self::text(&text));
+    event.message = event.message.map(|said| text(&said));
     event.logentry = event.logentry.map(|mut entry| {
         entry.params.clear();
         entry.message = text(&entry.message);
@@ -82,6 +84,7 @@ fn address(rest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{event, text};
+    use longshore_config::{Secret, Veil};
     use sentry::protocol::{Event, User};
 
     #[test]
@@ -107,8 +110,12 @@ mod tests {
         let user = Some(User { email: Some("a@b.example".into()), ..User::default() });
         let mut said = Event { server_name: Some("host-1".into()), user, message: Some("token: abc".into()), ..Event::default() };
         said.extra.insert("args".into(), "hidden".into());
-        let told = event(said);
+        let told = event(said, &Veil::default());
         assert_eq!((told.server_name, told.user, told.message.as_deref()), (None, None, Some("token: ***")));
         assert!(told.extra.is_empty());
+        let veil = Veil::default();
+        veil.hide(&Secret::new("tok-12345".to_owned()));
+        let said = Event { message: Some("it said tok-12345 twice".into()), ..Event::default() };
+        assert_eq!(event(said, &veil).message.as_deref(), Some("it said *** twice"));
     }
 }

@@ -3,12 +3,12 @@
 use super::client;
 use crate::{roles::process::machine, stop::Stop};
 use async_trait::async_trait;
-use longshore_config::Traces;
+use longshore_config::{Traces, Veil};
 use longshore_jobs::traces;
 use opentelemetry::{
-    Context, KeyValue, SpanId, TraceId,
+    Context, KeyValue, SpanId, TraceId, Value,
     global::{BoxedTracer, ObjectSafeTracer},
-    trace::TracerProvider,
+    trace::{Status, TracerProvider},
 };
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter as Otlp, WithExportConfig, WithHttpConfig};
@@ -16,8 +16,8 @@ use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
     trace::{
-        BatchConfigBuilder, BatchSpanProcessor, IdGenerator, RandomIdGenerator, Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanExporter,
-        SpanProcessor,
+        BatchConfigBuilder, BatchSpanProcessor, IdGenerator, RandomIdGenerator, Sampler, SdkTracer, SdkTracerProvider, Span, SpanData,
+        SpanExporter, SpanProcessor,
     },
 };
 use std::{
@@ -44,7 +44,7 @@ pub(crate) struct Spans {
 
 impl Spans {
     /// Starts it, if there is a collector. Must be called in the runtime that shall do the sending.
-    pub(super) fn start(settings: &Traces) -> Result<Option<Self>, Stop> {
+    pub(super) fn start(settings: &Traces, veil: &Veil) -> Result<Option<Self>, Stop> {
         let Some(endpoint) = &settings.endpoint else { return Ok(None) };
         let sender = Sender { client: client(settings.timeout)?, runtime: Handle::current() };
         let headers = settings.headers.iter().map(|(name, value)| (name.clone(), value.expose().clone())).collect();
@@ -60,8 +60,11 @@ impl Spans {
             .build();
         let exporter = exporter.map_err(|error| Stop::config(format!("traces cannot be exported to {endpoint}: {error}")))?;
         let course = Arc::new(Course::default());
-        let batches = BatchConfigBuilder::default().with_max_queue_size(WAITING_MAX).with_max_export_batch_size(BATCH).with_scheduled_delay(LINGER);
-        let processor = BatchSpanProcessor::builder(Counted { exporter, course: course.clone() }).with_batch_config(batches.build()).build();
+        let batches =
+            BatchConfigBuilder::default().with_max_queue_size(WAITING_MAX).with_max_export_batch_size(BATCH).with_scheduled_delay(LINGER);
+        let processor = BatchSpanProcessor::builder(Counted { exporter, course: course.clone(), veil: veil.clone() })
+            .with_batch_config(batches.build())
+            .build();
         let resource = Resource::builder_empty()
             .with_service_name(settings.service.clone())
             .with_attributes([
@@ -145,11 +148,13 @@ impl SpanProcessor for Bounded {
 struct Counted {
     exporter: Otlp,
     course: Arc<Course>,
+    veil: Veil,
 }
 
 impl SpanExporter for Counted {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len();
+        let batch = batch.into_iter().map(|span| covered(&self.veil, span)).collect();
         let sent = self.exporter.export(batch).await;
         self.course.waiting.fetch_sub(spans, Ordering::AcqRel);
         let failing = self.course.failing.swap(sent.is_err(), Ordering::AcqRel);
@@ -178,6 +183,24 @@ impl SpanExporter for Counted {
     fn set_resource(&mut self, resource: &Resource) {
         self.exporter.set_resource(resource);
     }
+}
+
+/// A span without the secrets that this process was given: a team's spans carry whatever fields their handlers put into them.
+fn covered(veil: &Veil, mut span: SpanData) -> SpanData {
+    if veil.is_empty() {
+        return span;
+    }
+    span.name = veil.cover(&span.name).into_owned().into();
+    if let Status::Error { description } = &mut span.status {
+        *description = veil.cover(description).into_owned().into();
+    }
+    let of_events = span.events.events.iter_mut().flat_map(|event| &mut event.attributes);
+    for attribute in span.attributes.iter_mut().chain(of_events) {
+        if let Value::String(text) = &attribute.value {
+            attribute.value = veil.cover(text.as_str()).into_owned().into();
+        }
+    }
+    span
 }
 
 /// Posts batches in the process's own runtime; the thread that asks for it has none.

@@ -43,7 +43,7 @@ pub(super) struct Output {
     pub(super) truncated: bool,
 }
 
-/// Statuses below 400 complete the job. Redirects are not followed, so they are answers too.
+/// Statuses below 400 complete the job; a redirect without an address to go to is an answer too.
 pub(super) fn judge(args: &Args, reply: Reply, now: Millis) -> Result<Output, Failure> {
     let status = reply.status.as_u16();
     if args.is_fatal(status) {
@@ -64,12 +64,12 @@ fn retry_after(reply: &Reply, now: Millis) -> Option<Duration> {
         return None;
     }
     let text = reply.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let at = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
-            at.saturating_sub(Duration::from_millis(now.max(0).unsigned_abs()))
-        }
+    let wait = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        // More than a u64 holds is still a number of seconds.
+        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+    } else {
+        let at = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        at.saturating_sub(Duration::from_millis(now.max(0).unsigned_abs()))
     };
     // No time at all is no advice: the kind's own waits are better than hammering.
     (!wait.is_zero()).then_some(wait)

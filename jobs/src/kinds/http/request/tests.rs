@@ -113,7 +113,17 @@ async fn statuses_decide_how_the_job_goes_on() {
     ] {
         assert_eq!(against(status, headers, "why\n  not", args.clone()).await, expected, "{status} {headers} {args}");
     }
-    assert!(against("302 Found", "location: /y\r\n", "", json!({})).await.starts_with("ok {"), "a redirect is an answer");
+    for (headers, args, expected) in [
+        ("", json!({}), "ok {"),
+        ("location: /x\r\n", json!({"fatal_statuses": [302]}), "fatal http.status: the target answered 302 Found"),
+        ("location: /x\r\n", json!({}), "fatal http.refused: the redirect is not followed: there are more than 3 in a row"),
+        ("location: ftp://a/\r\n", json!({}), "fatal http.refused: the redirect is not followed: the URL cannot be used: only http"),
+    ] {
+        let told = against("302 Found", &format!("{headers}connection: close\r\n"), "", args.clone()).await;
+        assert!(told.starts_with(expected), "{headers} {args}: {told}");
+    }
+    let digits = against("429 Too Many Requests", "retry-after: 99999999999999999999999\r\n", "", json!({})).await;
+    assert!(digits.starts_with("after 18446744073709551615000 ms "), "{digits}");
 }
 
 #[tokio::test]
@@ -156,9 +166,16 @@ async fn where_it_may_not_go_it_does_not_go() {
     let refused = told(run(json!({"url": "http://169.254.169.254/latest/meta-data"})).await);
     assert_eq!(refused, "fatal http.refused: the address is refused: a link-local network; --allow-outbound opens networks");
     let odd = told(run(json!({"url": "http://0x7f000001/"})).await);
-    assert!(odd.starts_with("fatal jobs.args_invalid: the URL cannot be used"), "{odd}");
-    for headers in [json!({"Host": "x"}), json!({"content-length": "3"}), json!({"Transfer-Encoding": "chunked"}), json!({"a": "b\nc: d"})]
-    {
+    assert_eq!(odd, "fatal http.refused: the URL cannot be used: an IPv4 address has four decimal numbers without leading zeros");
+    let port = told(run(json!({"url": "http://1.1.1.1:8080/"})).await);
+    assert_eq!(port, "fatal http.refused: the address is refused: a port other than 80 and 443; --allow-outbound opens networks");
+    for headers in [
+        json!({"Host": "x"}),
+        json!({"content-length": "3"}),
+        json!({"Transfer-Encoding": "chunked"}),
+        json!({"Longshore-Fencing-Token": "9"}),
+        json!({"a": "b\nc: d"}),
+    ] {
         let told = told(run(json!({"url": "http://127.0.0.1:9/", "headers": headers})).await);
         assert!(told.starts_with("fatal jobs.args_invalid: /headers"), "{told}");
     }
@@ -172,7 +189,9 @@ async fn faults_of_the_args_are_told_before_anything_runs() {
     for (args, expected) in [
         (json!({}), "/args/url: the field is missing"),
         (json!({"url": "ftp://x"}), "/args/url: \"ftp://x\" does not match the pattern"),
-        (json!({"url": "http://x", "sign_with": []}), "/args/sign_with: there is no such field"),
+        (json!({"url": "http://x", "signed": []}), "/args/signed: there is no such field"),
+        (json!({"url": "http://x", "sign_with": []}), "/args/sign_with: too few items"),
+        (json!({"url": "http://x", "sign_with": ["whsec_x"]}), "/args/sign_with/0: \"whsec_x\" has the wrong type"),
         (json!({"url": "http://x", "bytes_max": 180_001}), "/args/bytes_max: 180001 is too large"),
         (json!({"url": "http://x", "bytes_max": -1}), "/args/bytes_max: -1 is too small"),
         (json!({"url": "http://x", "method": "G T"}), "/args/method: \"G T\" does not match the pattern"),
