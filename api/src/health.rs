@@ -20,7 +20,8 @@ pub(crate) async fn healthz(_: NoParams) -> Json<Value> {
 
 /// Ready to serve?
 ///
-/// The broker and the store answer, and in a process that leases, the last lease call was not long ago.
+/// The broker and the store answer, the broker's set-up has no fault that keeps jobs from being written, and in a process that leases, the
+/// last lease call was not long ago.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, description = "Yes")))]
 pub(crate) async fn readyz(State(api): State<Arc<Api>>, _: NoParams) -> Result<Json<Value>, Problem> {
     let (broker, store) = tokio::join!(broker(&api), store(&api));
@@ -38,7 +39,7 @@ pub(crate) async fn readyz(State(api): State<Arc<Api>>, _: NoParams) -> Result<J
 async fn broker(api: &Api) -> Result<(), String> {
     let health = tokio::time::timeout(ANSWER_MAX, api.broker.health()).await;
     let health = health.map_err(|_| "the broker does not answer".to_owned())?.map_err(|error| format!("the broker: {}", error.code()))?;
-    match health.faults.iter().find(|fault| fault.fatal) {
+    match health.faults.iter().find(|fault| fault.fatal || fault.broken) {
         Some(fault) => Err(format!("the broker's {} is {}: {}", fault.key, fault.value, fault.allowed)),
         None => Ok(()),
     }

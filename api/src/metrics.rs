@@ -8,7 +8,7 @@ use axum::{
 };
 use futures::{StreamExt, stream};
 use longshore_base::{Name, Scope, label};
-use longshore_queue::{Broker, BrokerError, QueueStats, ResourceState, State as JobState};
+use longshore_queue::{Broker, BrokerError, Health, QueueStats, ResourceState, State as JobState};
 use std::{fmt::Write, sync::Arc, time::Duration};
 
 /// How long the broker may take; its part is left out then.
@@ -34,6 +34,9 @@ pub async fn broker_metrics(broker: &dyn Broker) -> String {
     metric(&mut text, "longshore_broker_up", "gauge", "Whether the broker answers.", [(String::new(), u64::from(stats.is_ok()))]);
     match stats {
         Ok((stats, resources)) => {
+            if let Ok(Ok(health)) = tokio::time::timeout(ANSWER_MAX, broker.health()).await {
+                found(&mut text, &health);
+            }
             told(&mut text, &labelled(stats));
             lent(&mut text, &resources);
         }
@@ -79,6 +82,20 @@ fn add(to: &mut QueueStats, one: &QueueStats) {
     to.oldest_ready_ms = to.oldest_ready_ms.max(one.oldest_ready_ms);
     to.paused = to.paused.take().or_else(|| one.paused.clone());
     to.auto = to.auto.take().or_else(|| one.auto.clone());
+}
+
+/// What the broker's own look at itself came to.
+fn found(text: &mut String, health: &Health) {
+    let one = |n: u64| [(String::new(), n)];
+    let jobs = "Acknowledged jobs that a server which took over, or was started again, had not.";
+    metric(text, "longshore_broker_lost_jobs_total", "counter", jobs, one(health.losses.jobs));
+    let ends = "Acknowledged ends that such a server had not, so that the jobs run again.";
+    metric(text, "longshore_broker_undone_ends_total", "counter", ends, one(health.losses.ends));
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let faults = count(health.faults.iter().filter(|fault| fault.fatal || fault.broken).count());
+    metric(text, "longshore_broker_faults", "gauge", "Faults of the broker's set-up that keep jobs from being written.", one(faults));
+    let risks = count(health.faults.iter().filter(|fault| !fault.fatal && !fault.broken).count());
+    metric(text, "longshore_broker_risks", "gauge", "Things about the broker's set-up that may go wrong.", one(risks));
 }
 
 fn told(text: &mut String, stats: &[QueueStats]) {

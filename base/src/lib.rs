@@ -3,6 +3,7 @@
 
 mod clock;
 mod code;
+mod disk;
 pub mod label;
 mod name;
 mod random;
@@ -11,6 +12,7 @@ mod trace;
 
 pub use clock::{Clock, ManualClock, Millis, SystemClock, rfc3339};
 pub use code::{Code, Page};
+pub use disk::{Space, free_space};
 pub use name::{Name, NameError};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use scope::Scope;

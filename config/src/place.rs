@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 /// What may stand in `broker`.
-pub(crate) const BROKER: &str = "sqlite:PATH · redis://[user:password@]host[:port][/db] · rediss://… · unix:///path.sock[?db=N] · redis+cluster://host[:port],host[:port]";
+pub(crate) const BROKER: &str = "sqlite:PATH · redis://[user:password@]host[:port][/db] · rediss://… · unix:///path.sock[?db=N] · redis+cluster://host[:port],host[:port] · redis+sentinel://host[:port],host[:port]/master[/db]";
 /// What may stand in `store`.
 pub(crate) const STORE: &str = "sqlite:PATH · postgres://[user:password@]host[:port]/database";
 /// What may stand in `files`.
@@ -16,7 +16,8 @@ pub(crate) const FILES: &str = "file:///folder · s3://bucket[/prefix]";
 pub enum BrokerPlace {
     /// One file, owned by one process.
     Sqlite(PathBuf),
-    /// One server (`redis://`, `rediss://`, `unix://`) or a cluster (`redis+cluster://` with the nodes to begin with).
+    /// One server (`redis://`, `rediss://`, `unix://`), a cluster (`redis+cluster://` with the nodes to begin with), or a master that
+    /// Sentinels name (`redis+sentinel://`).
     Redis(Secret<String>),
 }
 
@@ -60,15 +61,22 @@ impl BrokerPlace {
             }
             "unix" if rest.starts_with('/') => Ok(Self::Redis(Secret::new(text.to_owned()))),
             "unix" => Err("names no absolute path of a socket".into()),
-            "redis+cluster" => {
+            "redis+cluster" | "rediss+cluster" => {
                 cluster(rest)?;
                 Ok(Self::Redis(Secret::new(text.to_owned())))
             }
-            "redis+sentinel" => {
-                Err("asks for Sentinel, which is not supported yet; name the master itself, or use redis+cluster://".into())
+            "redis+sentinel" | "rediss+sentinel" => {
+                sentinel(rest)?;
+                Ok(Self::Redis(Secret::new(text.to_owned())))
             }
             _ => Err("has no scheme that is known".into()),
         }
+    }
+
+    /// True where the address asks for TLS.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Redis(url) if url.expose().starts_with("rediss"))
     }
 
     /// True for the broker that one process owns.
@@ -156,10 +164,8 @@ impl std::fmt::Display for FilesPlace {
 /// Works on addresses that are not well-formed too, since those are the ones that get reported.
 #[must_use]
 pub fn redacted(text: &str) -> String {
-    let (scheme, rest) = text.split_once("://").map_or((String::new(), text), |(scheme, rest)| (format!("{scheme}://"), rest));
-    let is_path = text.starts_with("sqlite:") || text.starts_with("file:");
-    let user = rest.rsplit_once('@').filter(|_| !is_path).and_then(|(user, host)| Some((user.split_once(':')?.0, host)));
-    let mut out = user.map_or_else(|| text.to_owned(), |(name, host)| format!("{scheme}{name}:***@{host}"));
+    // What is behind a question mark first: it may hold an `@` too.
+    let mut out = text.to_owned();
     for name in ["password=", "pass=", "secret="] {
         if let Some(at) = out.to_ascii_lowercase().find(name) {
             let start = at + name.len();
@@ -167,7 +173,10 @@ pub fn redacted(text: &str) -> String {
             out.replace_range(start..end, "***");
         }
     }
-    out
+    let (scheme, rest) = out.split_once("://").map_or((String::new(), out.as_str()), |(scheme, rest)| (format!("{scheme}://"), rest));
+    let is_path = text.starts_with("sqlite:") || text.starts_with("file:");
+    let user = rest.rsplit_once('@').filter(|_| !is_path).and_then(|(user, host)| Some((user.split_once(':')?.0, host)));
+    user.map_or_else(|| out.clone(), |(name, host)| format!("{scheme}{name}:***@{host}"))
 }
 
 fn sqlite(text: &str) -> Result<Option<PathBuf>, String> {
@@ -192,12 +201,33 @@ fn server(text: &str) -> Result<(), String> {
 }
 
 fn cluster(rest: &str) -> Result<(), String> {
-    let (user, hosts) = rest.rsplit_once('@').map_or((String::new(), rest), |(user, hosts)| (format!("{user}@"), hosts));
-    let hosts = hosts.trim_end_matches('/');
-    if hosts.contains('/') {
+    let (user, list) = rest.rsplit_once('@').map_or((String::new(), rest), |(user, hosts)| (format!("{user}@"), hosts));
+    let list = list.trim_end_matches('/');
+    if list.contains('/') {
         return Err("names a database, and a cluster has only one".into());
     }
-    hosts
-        .split(',')
-        .try_for_each(|host| server(&format!("redis://{user}{}", host.trim())).map_err(|detail| format!("{detail} in {host:?}")))
+    hosts(&user, list)
+}
+
+/// `user:password@h1,h2/master/db?sentinel_user=…&sentinel_password=…`.
+fn sentinel(rest: &str) -> Result<(), String> {
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let known = |part: &str| part.split_once('=').is_some_and(|(name, _)| matches!(name, "sentinel_user" | "sentinel_password"));
+    if query.split('&').any(|part| !part.is_empty() && !known(part)) {
+        return Err("has something behind the question mark that is neither sentinel_user=… nor sentinel_password=…".into());
+    }
+    let (user, rest) = rest.rsplit_once('@').map_or((String::new(), rest), |(user, rest)| (format!("{user}@"), rest));
+    let mut parts = rest.trim_end_matches('/').splitn(3, '/');
+    hosts(&user, parts.next().unwrap_or_default())?;
+    if parts.next().is_none_or(str::is_empty) {
+        return Err("names no master behind the Sentinels".into());
+    }
+    match parts.next() {
+        Some(db) if db.parse::<u32>().is_err() => Err(format!("names the database {db:?}, which is not a number")),
+        _ => Ok(()),
+    }
+}
+
+fn hosts(user: &str, list: &str) -> Result<(), String> {
+    list.split(',').try_for_each(|host| server(&format!("redis://{user}{}", host.trim())).map_err(|detail| format!("{detail} in {host:?}")))
 }

@@ -110,6 +110,10 @@ pub struct Redis {
     pub response: Duration,
     /// Enqueue is refused above this share of maxmemory, in percent.
     pub memory_percent_max: u8,
+    /// A PEM file of the CAs that servers' certificates must come from.
+    pub ca_file: Option<PathBuf>,
+    /// PEM files of our certificate and its key.
+    pub client_files: Option<(PathBuf, PathBuf)>,
 }
 
 /// `[log]`
@@ -190,7 +194,7 @@ impl Settings {
         let same = matches!((&broker, &store), (BrokerPlace::Sqlite(queue), StorePlace::Sqlite(records)) if queue == records);
         r.relation(!same, &["store", "broker"], "is the broker's file".into(), "another file: a busy store would hold up the queue");
         let (worker, scheduler, keep) = (worker(&mut r), scheduler(&mut r), keep(&mut r));
-        let (api, redis, log) = (api(&mut r), redis(&mut r), log(&mut r));
+        let (api, redis, log) = (api(&mut r), redis(&mut r, &broker), log(&mut r));
         let (traces, sentry) = (telemetry::traces(&mut r), telemetry::sentry(&mut r));
         let shown = r.finish().map_err(Faults)?;
         Ok(Self {
@@ -262,10 +266,28 @@ fn api(r: &mut Reader) -> Api {
     }
 }
 
-fn redis(r: &mut Reader) -> Redis {
+fn redis(r: &mut Reader, broker: &BrokerPlace) -> Redis {
     let response = Duration::from_millis(r.int("redis.response_ms", 500..=60_000, "ms"));
     let percent = r.int("redis.memory_percent_max", 10..=100, "percent of maxmemory");
-    Redis { response, memory_percent_max: u8::try_from(percent).unwrap_or(100) }
+    let mut file = |key| r.parsed(key, "a PEM file that can be read", |text| optional(text, pem));
+    let (ca_file, cert, key) = (file("redis.ca_file"), file("redis.client_cert_file"), file("redis.client_key_file"));
+    let both = "redis.client_cert_file and redis.client_key_file, or neither";
+    r.relation(cert.is_some() == key.is_some(), &["redis.client_key_file", "redis.client_cert_file"], "is one of two".into(), both);
+    // Whoever names a CA expects TLS, and must not get a connection in the clear.
+    let encrypted = broker.is_sqlite() || broker.is_encrypted();
+    let tls = "rediss://…, rediss+cluster://… or rediss+sentinel://… in broker";
+    for (file, name) in [(&ca_file, "redis.ca_file"), (&cert, "redis.client_cert_file")] {
+        r.relation(encrypted || file.is_none(), &[name, "broker"], "is given, and the broker's address does not ask for TLS".into(), tls);
+    }
+    Redis { response, memory_percent_max: u8::try_from(percent).unwrap_or(100), ca_file, client_files: cert.zip(key) }
+}
+
+/// A file that is there and has at least one part in PEM form.
+fn pem(text: &str) -> Result<PathBuf, String> {
+    let content = std::fs::read(text).map_err(|error| format!("cannot be read: {error}"))?;
+    let begin = b"-----BEGIN ";
+    let found = content.windows(begin.len()).any(|part| part == begin);
+    if found { Ok(PathBuf::from(text)) } else { Err("is no PEM file".to_owned()) }
 }
 
 fn log(r: &mut Reader) -> Log {

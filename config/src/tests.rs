@@ -180,9 +180,22 @@ fn broker_addresses() {
         ("redis://h:99999", Err("is no address: invalid port number")),
         ("redis+cluster://h1,h2:x", Err("is no address: invalid port number in \"h2:x\"")),
         ("redis+cluster://h1/2", Err("names a database, and a cluster has only one")),
+        ("rediss+cluster://h1,h2", Ok("rediss+cluster://h1,h2")),
+        ("redis+sentinel://h1,h2:7/master/0", Ok("redis+sentinel://h1,h2:7/master/0")),
         (
-            "redis+sentinel://h1,h2/master/0",
-            Err("asks for Sentinel, which is not supported yet; name the master itself, or use redis+cluster://"),
+            "rediss+sentinel://u:p@h1/main?sentinel_user=w&sentinel_password=a@b",
+            Ok("rediss+sentinel://u:***@h1/main?sentinel_user=w&sentinel_password=***"),
+        ),
+        (
+            "redis+sentinel://h1/main?sentinel_password=a@b&sentinel_user=w",
+            Ok("redis+sentinel://h1/main?sentinel_password=***&sentinel_user=w"),
+        ),
+        ("redis+sentinel://h1,h2", Err("names no master behind the Sentinels")),
+        ("redis+sentinel://h1/main/x", Err("names the database \"x\", which is not a number")),
+        ("redis+sentinel://h1:x/main", Err("is no address: invalid port number in \"h1:x\"")),
+        (
+            "redis+sentinel://h1/main?password=x",
+            Err("has something behind the question mark that is neither sentinel_user=… nor sentinel_password=…"),
         ),
         ("unix://run/redis.sock", Err("names no absolute path of a socket")),
         ("amqp://h", Err("has no scheme that is known")),
@@ -190,6 +203,28 @@ fn broker_addresses() {
     ] {
         let parsed = BrokerPlace::parse(text).map(|place| place.to_string());
         assert_eq!(parsed.as_deref().map_err(String::as_str), told, "{text}");
+    }
+}
+
+#[test]
+fn files_for_tls_are_there_are_pem_and_are_used() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let (ca, none) = (file("ca.pem", "-----BEGIN CERTIFICATE-----\n"), file("none.pem", "nothing"));
+    let good = format!("broker = \"rediss://h\"\n[redis]\nca_file = \"{ca}\"\n");
+    assert_eq!(load(&good, &[], &[]).expect("no fault").redis.ca_file.as_deref(), Some(Path::new(&ca)));
+    for (text, told) in [
+        (format!("broker = \"redis://h\"\n[redis]\nca_file = \"{ca}\"\n"), "does not ask for TLS"),
+        (format!("broker = \"rediss://h\"\n[redis]\nclient_cert_file = \"{ca}\"\n"), "is one of two"),
+        (format!("broker = \"rediss://h\"\n[redis]\nca_file = \"{none}\"\n"), "is no PEM file"),
+        (format!("broker = \"rediss://h\"\n[redis]\nca_file = \"{none}.gone\"\n"), "cannot be read"),
+    ] {
+        let report = load(&text, &[], &[]).expect_err(told);
+        assert!(report.contains(told) && report.contains("1 fault"), "{report}");
     }
 }
 
@@ -203,7 +238,7 @@ fn store_and_files_addresses() {
             the configuration has 3 faults; nothing was started
 
               broker = "redis//:***@h" (from LONGSHORE_BROKER): has no scheme that is known
-                allowed: sqlite:PATH · redis://[user:password@]host[:port][/db] · rediss://… · unix:///path.sock[?db=N] · redis+cluster://host[:port],host[:port]
+                allowed: sqlite:PATH · redis://[user:password@]host[:port][/db] · rediss://… · unix:///path.sock[?db=N] · redis+cluster://host[:port],host[:port] · redis+sentinel://host[:port],host[:port]/master[/db]
               files = "ftp://x" (from longshore.toml): has no scheme that is known
                 allowed: file:///folder · s3://bucket[/prefix]
               store = "postgres://u:***@h" (from longshore.toml): names no database

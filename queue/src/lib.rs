@@ -42,9 +42,9 @@ pub use job::{Backoff, Counters, Due, Job, Json, Keep, NewJob, Parent, Policy, P
 pub use kind::{KindRecord, KindSchedule};
 pub use letter::{GROUP_HOURS, Hour, Letter, Relocation, Replay, Undo};
 pub use longshore_base::Scope;
-pub use redis::{RedisBroker, RedisOptions};
+pub use redis::{RedisBroker, RedisOptions, RedisTls};
 pub use report::{
-    BeatReply, BudgetAlert, Command, ExtendReply, Fault, Group, Health, LogLine, Logs, Note, Pause, QueueStats, Saves, ServedQueue,
+    BeatReply, BudgetAlert, Command, ExtendReply, Fault, Group, Health, LogLine, Logs, Losses, Note, Pause, QueueStats, Saves, ServedQueue,
     TickReport, WorkerReport, WorkerState,
 };
 pub use resource::{Points, Quota, ResourceChange, ResourceState};

@@ -244,6 +244,19 @@ pub struct Health {
     pub faults: Vec<Fault>,
     /// Used and available memory in bytes, where there is a bound.
     pub memory: Option<(u64, u64)>,
+    /// What servers that took over, or were started again, had not.
+    pub losses: Losses,
+}
+
+/// What was acknowledged and is not there any more, as far as the processes that were told noticed it, since the broker began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Losses {
+    /// Jobs that were enqueued and are gone.
+    pub jobs: u64,
+    /// Jobs that had ended and run again.
+    pub ends: u64,
+    /// When something was last found missing.
+    pub at: Option<Millis>,
 }
 
 /// One fault of the set-up.
@@ -255,6 +268,12 @@ pub struct Fault {
     pub value: String,
     /// What it should be, and why.
     pub allowed: String,
+    /// What to do about it: a command, where there is one.
+    #[serde(default)]
+    pub mend: String,
     /// True: we refuse to work like this.
     pub fatal: bool,
+    /// True: something does not work now; it may mend by itself.
+    #[serde(default)]
+    pub broken: bool,
 }

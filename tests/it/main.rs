@@ -7,6 +7,7 @@
 //!
 //! A scenario is one file here and one line below. Nothing sleeps: a test waits for a condition with a bound (`harness::eventually`).
 
+mod acl;
 mod cli_commands;
 mod cli_dlq;
 mod cli_events;
@@ -14,6 +15,7 @@ mod cli_polish;
 mod cli_schedules;
 mod cli_start;
 mod conformance;
+mod doctor;
 mod faults;
 mod faults_schedules;
 mod harness;
@@ -23,9 +25,11 @@ mod outbound;
 mod own_kinds;
 mod scenarios;
 mod secrets;
+mod sentinel;
 mod servers;
 mod sqlite_file;
 mod store;
+mod tls;
 mod traces;
 mod walk;
 mod webhooks;

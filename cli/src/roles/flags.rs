@@ -14,7 +14,7 @@ pub(crate) struct RoleFlags {
     /// Where the API listens [default: 127.0.0.1:7171]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// Where jobs live: sqlite:PATH, redis://…, rediss://…, unix://…, redis+cluster://… [default: sqlite:DIR/queue.db]
+    /// Where jobs live: sqlite:PATH, redis://…, rediss://…, unix://…, redis+cluster://…, redis+sentinel://… [default: sqlite:DIR/queue.db]
     #[arg(long, value_name = "URL")]
     broker: Option<String>,
     /// Where records live: sqlite:PATH, postgres://… [default: sqlite:DIR/store.db]

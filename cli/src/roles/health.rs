@@ -44,7 +44,9 @@ pub(crate) fn router(watched: Watched) -> Router {
 async fn ready(State(watched): State<Watched>) -> Response {
     let mut faults = Vec::new();
     match tokio::time::timeout(ANSWER_MAX, watched.broker.health()).await {
-        Ok(Ok(health)) => faults.extend(health.faults.iter().filter(|f| f.fatal).map(|f| format!("the broker's {} is {}", f.key, f.value))),
+        Ok(Ok(health)) => {
+            faults.extend(health.faults.iter().filter(|f| f.fatal || f.broken).map(|f| format!("the broker's {} is {}", f.key, f.value)))
+        }
         Ok(Err(error)) => faults.push(format!("the broker: {}", error.code())),
         Err(_) => faults.push("the broker does not answer".into()),
     }

@@ -1,9 +1,9 @@
 //! The parts that roles open: the data folder, the store, the broker. A failure says what to do.
 
 use crate::{host::Host, stop::Stop};
-use longshore_config::{BrokerPlace, Settings, StorePlace};
+use longshore_config::{BrokerPlace, Secret, Settings, StorePlace};
 use longshore_jobs::Checker;
-use longshore_queue::{Broker, BrokerError, RedisBroker, RedisOptions, SqliteBroker, SqliteOptions};
+use longshore_queue::{Broker, BrokerError, Fault, Health, RedisBroker, RedisOptions, RedisTls, SqliteBroker, SqliteOptions};
 use longshore_store::{Store, StoreError, StoreOptions};
 use std::{error::Error, sync::Arc};
 
@@ -49,6 +49,7 @@ pub(crate) async fn broker(settings: &Settings, host: &Host) -> Result<Arc<dyn B
             key = fault.key,
             value = fault.value,
             allowed = fault.allowed,
+            mend = fault.mend,
             fatal = fault.fatal,
             "the broker's set-up has a fault"
         );
@@ -57,7 +58,9 @@ pub(crate) async fn broker(settings: &Settings, host: &Host) -> Result<Arc<dyn B
     if fatal.is_empty() {
         return Ok(broker);
     }
-    let lines: String = fatal.iter().map(|fault| format!("\n  {} = {}: allowed is {}", fault.key, fault.value, fault.allowed)).collect();
+    let line =
+        |fault: &&Fault| format!("\n  {} = {}: allowed is {}\n    what to do: {}", fault.key, fault.value, fault.allowed, fault.mend);
+    let lines: String = fatal.iter().map(line).collect();
     Err(Stop::failed(format!("the broker {} is set up in a way that loses jobs{lines}", settings.broker)))
 }
 
@@ -87,13 +90,38 @@ pub(crate) async fn connect(settings: &Settings, host: &Host) -> Result<Arc<dyn 
             let options = SqliteOptions::new(path, host.clock.clone(), host.random.clone());
             Ok(SqliteBroker::open(options)?)
         }
-        BrokerPlace::Redis(url) => {
-            let mut options = RedisOptions::new(url.expose(), host.clock.clone(), host.random.clone());
-            options.op_timeout = settings.redis.response;
-            options.high_water = f64::from(settings.redis.memory_percent_max) / 100.0;
-            Ok(RedisBroker::connect(options).await?)
+        BrokerPlace::Redis(url) => Ok(RedisBroker::connect(redis(settings, host, url)?).await?),
+    }
+}
+
+/// Looks at the broker without refusing one that is set up badly; such a one is not opened.
+pub(crate) async fn examine(settings: &Settings, host: &Host) -> Result<(Health, Option<Arc<dyn Broker>>), BrokerError> {
+    if let BrokerPlace::Redis(url) = &settings.broker {
+        let health = RedisBroker::examine(redis(settings, host, url)?).await?;
+        if health.faults.iter().any(|fault| fault.fatal) {
+            return Ok((health, None));
         }
     }
+    let broker = connect(settings, host).await?;
+    Ok((broker.health().await?, Some(broker)))
+}
+
+fn redis(settings: &Settings, host: &Host, url: &Secret<String>) -> Result<RedisOptions, BrokerError> {
+    let mut options = RedisOptions::new(url.expose(), host.clock.clone(), host.random.clone());
+    options.op_timeout = settings.redis.response;
+    options.tls = tls(settings)?;
+    options.high_water = f64::from(settings.redis.memory_percent_max) / 100.0;
+    Ok(options)
+}
+
+/// The certificates that the settings name; they were there when the settings were checked.
+fn tls(settings: &Settings) -> Result<RedisTls, BrokerError> {
+    let read = |path: &std::path::PathBuf| {
+        std::fs::read(path).map_err(|error| BrokerError::Refused(format!("{} cannot be read: {error}", path.display())))
+    };
+    let ca = settings.redis.ca_file.as_ref().map(read).transpose()?;
+    let client = settings.redis.client_files.as_ref().map(|(cert, key)| Ok::<_, BrokerError>((read(cert)?, read(key)?))).transpose()?;
+    Ok(RedisTls { ca, client })
 }
 
 /// What a failed call to the broker means for a command.

@@ -4,9 +4,9 @@ use super::World;
 use crate::{
     Ack, Acked, Alert, BeatReply, Begun, Broker, BrokerError, Command, Delivered, Delivery, DueSchedules, Durability, Edit, Enqueued,
     Explanation, ExtendReply, Feed, Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply,
-    LeaseRequest, Letter, Logs, NewJob, Note, Page, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange, RuleScope,
-    Saves, ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token, Undo,
-    WorkerReport,
+    LeaseRequest, Letter, Logs, Losses, NewJob, Note, Page, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange,
+    RuleScope, Saves, ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token,
+    Undo, WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Clock, ManualClock, Millis, Name};
@@ -248,6 +248,6 @@ impl Broker for ModelBroker {
         Durability::Durable
     }
     async fn health(&self) -> Result<Health> {
-        Ok(Health { durability: Durability::Durable, version: "model".into(), faults: Vec::new(), memory: None })
+        Ok(Health { durability: Durability::Durable, version: "model".into(), faults: Vec::new(), memory: None, losses: Losses::default() })
     }
 }

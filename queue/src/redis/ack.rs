@@ -56,7 +56,10 @@ impl RedisBroker {
             0 => Err(BrokerError::LeaseLost),
             n => Ok(Acked { state: mutable::state(n % 100)?, repeated: n >= 100 }),
         };
-        Ok(numbers.into_iter().map(one).collect())
+        let answers: Vec<Result<Acked>> = numbers.into_iter().map(one).collect();
+        let over = |(ack, answer): (&Ack, &Result<Acked>)| answer.as_ref().is_ok_and(|acked| acked.state.is_ended()).then_some(ack.id);
+        self.told_ended(acks.iter().zip(&answers).filter_map(over));
+        Ok(answers)
     }
 }
 

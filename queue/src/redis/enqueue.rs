@@ -119,7 +119,9 @@ impl RedisBroker {
                 Ok(Enqueued { id, state: mutable::state((*state).into())?, duplicate: true })
             }
         };
-        Ok(answers.iter().zip(batch).map(one).collect())
+        let answers: Vec<_> = answers.iter().zip(batch).map(one).collect();
+        self.told_enqueued(answers.iter().flatten().map(|enqueued| enqueued.id));
+        Ok(answers)
     }
 }
 

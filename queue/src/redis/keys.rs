@@ -53,6 +53,11 @@ pub(super) fn workers(prefix: &str) -> String {
     format!("{prefix}:{{workers}}")
 }
 
+/// What was acknowledged and is not there any more, in numbers.
+pub(super) fn losses(prefix: &str) -> String {
+    format!("{prefix}:{{losses}}")
+}
+
 /// One request under an Idempotency-Key, in a slot of its own.
 pub(super) fn request(prefix: &str, tenant: &Name, key: &str) -> String {
     let digest = Sha256::digest([tenant.as_str().as_bytes(), b"/", key.as_bytes()].concat());

@@ -6,7 +6,7 @@ use redis::{
 };
 use std::{
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -33,6 +33,15 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotSent(text) | Self::Unknown(text) => f.write_str(text),
+            Self::Server { code, detail } => write!(f, "{code} {detail}"),
+        }
+    }
+}
+
 /// What to send.
 #[derive(Clone, Copy)]
 pub(super) enum Sending<'a> {
@@ -40,6 +49,17 @@ pub(super) enum Sending<'a> {
     Same(&'a Cmd),
     /// What is made for the server of that run id.
     Per(&'a (dyn Fn(&str) -> Cmd + Sync)),
+}
+
+/// What is expected at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// A server; it may be a replica, and says so itself when it is to write.
+    Server,
+    /// A master: one that has become a replica is as good as gone.
+    Master,
+    /// A Sentinel.
+    Sentinel,
 }
 
 /// A live connection.
@@ -50,15 +70,20 @@ struct Live {
     run_id: Arc<str>,
 }
 
+type Farewell = Box<dyn FnOnce() + Send>;
+
 /// A server and our connection to it, made when it is needed.
 pub(super) struct Node {
     /// As in the slot map.
     pub(super) address: String,
     client: Client,
+    sort: Sort,
     timeout: Duration,
     live: Mutex<Option<Live>>,
     tries: AtomicU64,
     last_error: std::sync::Mutex<String>,
+    /// Who wants to know when we turn away from this server; None: we have.
+    farewells: std::sync::Mutex<Option<Vec<Farewell>>>,
 }
 
 impl std::fmt::Debug for Node {
@@ -68,20 +93,20 @@ impl std::fmt::Debug for Node {
 }
 
 impl Node {
-    pub(super) fn new(info: ConnectionInfo, timeout: Duration) -> Result<Self, RedisError> {
+    pub(super) fn new(info: ConnectionInfo, sort: Sort, timeout: Duration) -> Result<Self, RedisError> {
         let address = info.addr().to_string();
         let client = Client::open(info)?;
-        let (live, last_error) = (Mutex::new(None), std::sync::Mutex::default());
-        Ok(Self { address, client, timeout, live, tries: AtomicU64::new(0), last_error })
+        let (live, last_error, farewells) = (Mutex::new(None), std::sync::Mutex::default(), std::sync::Mutex::new(Some(Vec::new())));
+        Ok(Self { address, client, sort, timeout, live, tries: AtomicU64::new(0), last_error, farewells })
     }
 
     /// Sends one command.
     pub(super) async fn send(&self, command: &Cmd) -> Result<Value, Failure> {
-        self.send_as(Sending::Same(command), false).await
+        self.send_as(Sending::Same(command), false).await.map(|(value, _)| value)
     }
 
-    /// Sends one command, behind `ASKING` where the slot is on its way to this node.
-    pub(super) async fn send_as(&self, sending: Sending<'_>, asking: bool) -> Result<Value, Failure> {
+    /// Sends one command, behind `ASKING` where the slot is on its way to this node. Answers with the run id of whoever answered.
+    pub(super) async fn send_as(&self, sending: Sending<'_>, asking: bool) -> Result<(Value, Arc<str>), Failure> {
         let mut live = self.live().await?;
         let made;
         let command = match sending {
@@ -102,7 +127,7 @@ impl Node {
             Ok(Value::ServerError(error)) => {
                 Err(Failure::Server { code: error.code().to_owned(), detail: error.details().unwrap_or_default().to_owned() })
             }
-            Ok(value) => Ok(value),
+            Ok(value) => Ok((value, live.run_id)),
             Err(error) => {
                 let failure = Failure::of(&error);
                 if matches!(failure, Failure::Unknown(_)) {
@@ -126,6 +151,27 @@ impl Node {
         self.client.get_multiplexed_async_connection_with_config(&config).await
     }
 
+    /// The next command gets a new connection, and with it a new look at what this server is.
+    pub(super) async fn reconnect(&self) {
+        if let Some(live) = self.live.lock().await.take() {
+            live.dead.store(true, Ordering::Release);
+        }
+    }
+
+    /// `farewell` is called when we turn away from this server; at once if we have.
+    pub(super) fn on_farewell(&self, farewell: Farewell) {
+        if let Some(waiting) = self.farewells.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            return waiting.push(farewell);
+        }
+        farewell();
+    }
+
+    /// We turn away from this server: another one is the master now.
+    pub(super) fn leave(&self) {
+        let farewells = self.farewells.lock().unwrap_or_else(PoisonError::into_inner).take();
+        farewells.into_iter().flatten().for_each(|farewell| farewell());
+    }
+
     /// The connection; one caller makes it, and the others that waited share what came of it.
     async fn live(&self) -> Result<Live, Failure> {
         let tries = self.tries.load(Ordering::Acquire);
@@ -144,18 +190,23 @@ impl Node {
                 *slot = Some(live.clone());
                 Ok(live)
             }
-            Err(error) => {
-                let text = format!("{}: {error}", self.address);
-                self.last_error().clone_from(&text);
-                match error.code() {
-                    Some(code) => Err(Failure::Server { code: code.to_owned(), detail: text }),
-                    None => Err(Failure::NotSent(text)),
+            Err(failure) => {
+                if let Failure::NotSent(text) | Failure::Server { detail: text, .. } = &failure {
+                    self.last_error().clone_from(text);
                 }
+                Err(failure)
             }
         }
     }
 
-    async fn connect(&self) -> Result<Live, RedisError> {
+    async fn connect(&self) -> Result<Live, Failure> {
+        let told = |error: RedisError| {
+            let text = format!("{}: {error}{}", self.address, hint(&error.to_string()));
+            match error.code() {
+                Some(code) => Failure::Server { code: code.to_owned(), detail: text },
+                None => Failure::NotSent(text),
+            }
+        };
         let dead = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&dead);
         let config = AsyncConnectionConfig::new()
@@ -168,13 +219,35 @@ impl Node {
                 }
                 Ok::<_, redis::aio::SendError>(())
             });
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
-        let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim().into();
-        Ok(Live { connection, dead, run_id })
+        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await.map_err(told)?;
+        if self.sort == Sort::Sentinel {
+            return Ok(Live { connection, dead, run_id: "".into() });
+        }
+        let mut about = Pipeline::with_capacity(2);
+        about.cmd("INFO").arg("server").cmd("INFO").arg("replication");
+        let (server, replication): (String, String) = about.query_async(&mut connection).await.map_err(told)?;
+        let of = |info: &str, name: &str| info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned();
+        if self.sort == Sort::Master && of(&replication, "role:") != "master" {
+            return Err(Failure::NotSent(format!("{}: is a replica, no longer the master", self.address)));
+        }
+        Ok(Live { connection, dead, run_id: of(&server, "run_id:").into() })
     }
 
     fn last_error(&self) -> std::sync::MutexGuard<'_, String> {
-        self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What to do about a handshake that failed; nothing for other errors.
+fn hint(error: &str) -> String {
+    const HINTS: [(&str, &str); 7] = [
+        ("UnknownIssuer", "no CA that is trusted signed the server's certificate; set redis.ca_file to the one that did"),
+        ("BadSignature", "the CA in redis.ca_file is not the one that signed the server's certificate"),
+        ("not valid for name", "name the server as its certificate does, or give it a certificate for this name"),
+        ("xpired", "the server's certificate has expired"),
+        ("InvalidContentType", "the server does not speak TLS on this port; use its TLS port, or redis:// instead of rediss://"),
+        ("CertificateRequired", "the server wants a certificate from its clients; set redis.client_cert_file and redis.client_key_file"),
+        ("UnknownCA", "the server does not know who signed the certificate in redis.client_cert_file"),
+    ];
+    HINTS.iter().find(|(part, _)| error.contains(part)).map(|(_, hint)| format!(" ({hint})")).unwrap_or_default()
 }

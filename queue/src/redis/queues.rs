@@ -121,22 +121,36 @@ impl RedisBroker {
         }
     }
 
+    /// A server that took over may not have the queues that were made last, and may give their numbers to others: what it does not have
+    /// is forgotten here, and registered anew by its next use.
+    pub(super) async fn forget_lost_queues(&self) -> Result<()> {
+        let there: HashMap<Name, Home> = self.registry().await?.into_iter().collect();
+        self.queues.retain(|queue| there.get(&queue.name) == Some(&queue.home));
+        Ok(())
+    }
+
     async fn read_registry(&self, now: bool) -> Result<()> {
         let mut read_at = self.queues.read_at.lock().await;
         let clock = &self.options.clock;
         if !now && read_at.is_some_and(|at| clock.elapsed() < at + UNKNOWN_EVERY) {
             return Ok(());
         }
-        let key = keys::homes(&self.options.prefix);
-        let answer = self.router.call(keys::slot(&key), redis::cmd("HGETALL").arg(&key), None).await?;
-        let all = value::list(answer, "homes")?;
-        for pair in all.chunks_exact(2) {
-            let name = value::text(&pair[0]).and_then(|n| Name::new(n).ok()).ok_or_else(|| value::strange("homes"))?;
-            let home = u16::try_from(value::int(&pair[1], "homes")?).map_err(|_| value::strange("homes"))?;
-            self.queues.add(&self.options.prefix, &name, Home(home));
+        for (name, home) in self.registry().await? {
+            self.queues.add(&self.options.prefix, &name, home);
         }
         *read_at = Some(clock.elapsed());
         Ok(())
+    }
+
+    async fn registry(&self) -> Result<Vec<(Name, Home)>> {
+        let key = keys::homes(&self.options.prefix);
+        let answer = self.router.call(keys::slot(&key), redis::cmd("HGETALL").arg(&key), None).await?;
+        let one = |pair: &[Value]| {
+            let name = value::text(&pair[0]).and_then(|n| Name::new(n).ok()).ok_or_else(|| value::strange("homes"))?;
+            let home = u16::try_from(value::int(&pair[1], "homes")?).map_err(|_| value::strange("homes"))?;
+            Ok((name, Home(home)))
+        };
+        value::list(answer, "homes")?.chunks_exact(2).map(one).collect()
     }
 }
 
@@ -144,6 +158,12 @@ impl Queues {
     /// How many this process knows.
     pub(super) fn count(&self) -> usize {
         self.known.read().unwrap_or_else(PoisonError::into_inner).1.len()
+    }
+
+    fn retain(&self, keep: impl Fn(&Queue) -> bool) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.0.retain(|_, queue| keep(queue));
+        known.1.retain(|_, queue| keep(queue));
     }
 
     fn by_name(&self, name: &Name) -> Option<Arc<Queue>> {

@@ -1,37 +1,27 @@
-//! The way to the right server: a single one, or the node of a cluster that has the slot. Redirects and moving slots are
-//! followed here, and nothing else is repeated: a command is sent again only when the server said that it did nothing.
+//! The way to the right server: a single one, the master that Sentinels name, or the node of a cluster that has the slot. Redirects,
+//! moving slots and new masters are followed here, and nothing else is repeated: a command is sent again only when the server said that
+//! it did nothing, or when it was not sent.
 
 use super::{
-    node::{Failure, Node, Sending},
+    advice::{Advice, advice, given_up, plain},
+    node::{Failure, Node, Sending, Sort},
     script::Loaded,
+    sentinel::Sentinels,
     target::{Target, moved_to},
 };
-use crate::BrokerError;
+use crate::{BrokerError, Fault};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use longshore_base::{Clock, Random};
 use redis::{Cmd, ConnectionInfo, Value};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
+use tokio::sync::Notify;
 
 /// So many redirects are followed at once before a pause.
 const FOLLOWED_MAX: u32 = 5;
-
-/// What a server's error asks for.
-enum Advice {
-    /// Load the script and repeat.
-    Load,
-    /// The slot is another node's now.
-    Moved(String),
-    /// This call goes to another node.
-    Ask(String),
-    /// Repeat a little later; `true`: because a slot moves.
-    Later(bool),
-    /// Give up.
-    Stop,
-}
 
 /// Servers and slots.
 pub(super) struct Router {
@@ -40,29 +30,53 @@ pub(super) struct Router {
     timeout: Duration,
     seeds: Vec<ConnectionInfo>,
     nodes: Mutex<HashMap<String, Arc<Node>>>,
-    /// None: one server has everything.
-    slots: Option<RwLock<Vec<Option<Arc<Node>>>>>,
+    layout: Layout,
     refreshed: tokio::sync::Mutex<Option<Duration>>,
+    /// The run id of the server that last answered for a slot; slot 0 stands for all where one server has everything.
+    served: Mutex<HashMap<u16, Arc<str>>>,
+    /// Rings when a slot is served by another server than before, though nobody moved it.
+    replaced: Arc<Notify>,
+}
+
+/// Who has what.
+enum Layout {
+    /// One server has everything.
+    Single,
+    /// Who has each slot, as far as known.
+    Cluster(RwLock<Vec<Option<Arc<Node>>>>),
+    /// The master has everything.
+    Sentinel(Sentinels),
 }
 
 impl std::fmt::Debug for Router {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Router").field("cluster", &self.slots.is_some()).finish_non_exhaustive()
+        f.debug_struct("Router").field("cluster", &self.is_cluster()).finish_non_exhaustive()
     }
 }
 
 impl Router {
-    pub(super) fn new(target: Target, timeout: Duration, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        let (seeds, slots) = match target {
-            Target::Single(info) => (vec![*info], None),
-            Target::Cluster(infos) => (infos, Some(RwLock::new(vec![None; 16384]))),
+    pub(super) fn new(target: Target, timeout: Duration, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, BrokerError> {
+        let (seeds, layout) = match target {
+            Target::Single(info) => (vec![*info], Layout::Single),
+            Target::Cluster(infos) => (infos, Layout::Cluster(RwLock::new(vec![None; 16384]))),
+            Target::Sentinel(watched) => (Vec::new(), Layout::Sentinel(Sentinels::new(*watched, timeout)?)),
         };
-        let (nodes, refreshed) = (Mutex::default(), tokio::sync::Mutex::new(None));
-        Self { clock, random, timeout, seeds, nodes, slots, refreshed }
+        let (nodes, refreshed, served) = (Mutex::default(), tokio::sync::Mutex::new(None), Mutex::default());
+        Ok(Self { clock, random, timeout, seeds, nodes, layout, refreshed, served, replaced: Arc::default() })
     }
 
     pub(super) const fn is_cluster(&self) -> bool {
-        self.slots.is_some()
+        matches!(self.layout, Layout::Cluster(_))
+    }
+
+    /// True where another server may take over, and we follow it.
+    pub(super) const fn is_sentinel(&self) -> bool {
+        matches!(self.layout, Layout::Sentinel(_))
+    }
+
+    /// Rings when a server was replaced by another one, or by itself after a restart.
+    pub(super) fn replaced(&self) -> Arc<Notify> {
+        Arc::clone(&self.replaced)
     }
 
     /// Sends `command` to whoever has `slot`, following redirects. `script`: what it calls by hash.
@@ -93,7 +107,12 @@ impl Router {
                 Err(error) => return Err(error),
             };
             let failure = match node.send_as(sending, asking).await {
-                Ok(value) => return Ok(value),
+                Ok((value, run_id)) => {
+                    if !asking {
+                        self.served_by(slot, &run_id);
+                    }
+                    return Ok(value);
+                }
                 Err(failure) => failure,
             };
             let moving = match (&failure, advice(&failure)) {
@@ -120,7 +139,7 @@ impl Router {
                     refresh = !moving;
                     moving
                 }
-                (Failure::NotSent(_), _) if self.is_cluster() => {
+                (Failure::NotSent(_), _) if !matches!(self.layout, Layout::Single) => {
                     refresh = true;
                     false
                 }
@@ -136,8 +155,17 @@ impl Router {
 
     /// The server that has `slot`, as far as known.
     pub(super) async fn node(&self, slot: u16) -> Result<Arc<Node>, BrokerError> {
-        let Some(slots) = &self.slots else { return self.seed(0) };
-        let find = || slots.read().unwrap_or_else(std::sync::PoisonError::into_inner)[usize::from(slot)].clone();
+        let slots = match &self.layout {
+            Layout::Single => return self.seed(0),
+            Layout::Sentinel(sentinels) => {
+                return match sentinels.master() {
+                    Some(master) => Ok(master),
+                    None => sentinels.look(&*self.clock).await,
+                };
+            }
+            Layout::Cluster(slots) => slots,
+        };
+        let find = || slots.read().unwrap_or_else(PoisonError::into_inner)[usize::from(slot)].clone();
         if let Some(node) = find() {
             return Ok(node);
         }
@@ -148,23 +176,42 @@ impl Router {
 
     /// The slot is where a redirect says. The others are left alone: a node that no move concerns may tell an older map.
     fn moved(&self, slot: u16, owner: Arc<Node>) {
-        if let Some(slots) = &self.slots {
-            slots.write().unwrap_or_else(std::sync::PoisonError::into_inner)[usize::from(slot)] = Some(owner);
+        if let Layout::Cluster(slots) = &self.layout {
+            slots.write().unwrap_or_else(PoisonError::into_inner)[usize::from(slot)] = Some(owner);
+            // It was moved with all that is in it, so that nothing can be missing.
+            self.served.lock().unwrap_or_else(PoisonError::into_inner).remove(&slot);
+        }
+    }
+
+    /// Notes who answered. Another run id than the last time means that a replica took over, or that the server was started again:
+    /// in either case the end of what was written may be gone.
+    pub(super) fn served_by(&self, slot: u16, run_id: &Arc<str>) {
+        let slot = if self.is_cluster() { slot } else { 0 };
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = served.get(&slot);
+        if before.is_some_and(|before| before == run_id) {
+            return;
+        }
+        let replaced = before.is_some();
+        served.insert(slot, Arc::clone(run_id));
+        drop(served);
+        if replaced {
+            self.replaced.notify_one();
         }
     }
 
     /// The slot is not where it was thought to be; the next call looks.
     pub(super) fn forget(&self, slot: u16) {
-        if let Some(slots) = &self.slots {
-            slots.write().unwrap_or_else(std::sync::PoisonError::into_inner)[usize::from(slot)] = None;
+        if let Layout::Cluster(slots) = &self.layout {
+            slots.write().unwrap_or_else(PoisonError::into_inner)[usize::from(slot)] = None;
         }
     }
 
     /// Every server that has slots, or the single one.
     pub(super) async fn masters(&self) -> Result<Vec<Arc<Node>>, BrokerError> {
-        let Some(slots) = &self.slots else { return Ok(vec![self.seed(0)?]) };
+        let Layout::Cluster(slots) = &self.layout else { return Ok(vec![self.node(0).await?]) };
         self.refresh().await;
-        let slots = slots.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let slots = slots.read().unwrap_or_else(PoisonError::into_inner);
         let mut found: Vec<Arc<Node>> = Vec::new();
         for node in slots.iter().flatten() {
             if !found.iter().any(|f| Arc::ptr_eq(f, node)) {
@@ -173,6 +220,22 @@ impl Router {
         }
         drop(slots);
         if found.is_empty() { Ok(vec![self.seed(0)?]) } else { Ok(found) }
+    }
+
+    /// Asks the Sentinels whether the master is still the same; the next call goes to whoever it is. None without Sentinels.
+    pub(super) async fn look_for_master(&self) -> Option<Result<Arc<Node>, BrokerError>> {
+        match &self.layout {
+            Layout::Sentinel(sentinels) => Some(sentinels.look(&*self.clock).await),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with the Sentinels.
+    pub(super) async fn sentinel_faults(&self) -> Vec<Fault> {
+        match &self.layout {
+            Layout::Sentinel(sentinels) => sentinels.faults().await,
+            _ => Vec::new(),
+        }
     }
 
     async fn load(&self, node: &Node, script: Option<&Loaded>) -> Result<(), BrokerError> {
@@ -189,32 +252,48 @@ impl Router {
     }
 
     fn node_of(&self, info: &ConnectionInfo) -> Result<Arc<Node>, BrokerError> {
-        let mut nodes = self.nodes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(node) = nodes.get(&info.addr().to_string()) {
             return Ok(Arc::clone(node));
         }
-        let node = Arc::new(Node::new(info.clone(), self.timeout).map_err(|e| BrokerError::Refused(e.to_string()))?);
+        let node = Arc::new(Node::new(info.clone(), Sort::Server, self.timeout).map_err(|e| BrokerError::Refused(e.to_string()))?);
         nodes.insert(node.address.clone(), Arc::clone(&node));
         Ok(node)
     }
 
     /// The node of a redirect; an empty host means the node that answered.
     fn known(&self, from: &Node, address: &str) -> Result<Arc<Node>, BrokerError> {
-        let (host, port) = address.rsplit_once(':').ok_or_else(|| BrokerError::Refused(format!("redirected to `{address}`")))?;
+        let strange = || BrokerError::Refused(format!("redirected to `{address}`"));
+        let (host, port) = address.rsplit_once(':').ok_or_else(strange)?;
         let own = from.address.rsplit_once(':').map_or("", |(host, _)| host);
         let host = if host.is_empty() { own } else { host };
-        let port = port.parse().map_err(|_| BrokerError::Refused(format!("redirected to `{address}`")))?;
-        self.node_of(&moved_to(&self.seeds[0], host, port))
+        let port = port.parse().map_err(|_| strange())?;
+        self.node_of(&moved_to(self.seeds.first().ok_or_else(strange)?, host, port))
     }
 
-    /// Reads the slot map from the first node that answers, at most some twenty times a second.
+    /// Asks the Sentinels, or reads the slot map from the first node that answers; at most some twenty times a second.
     async fn refresh(&self) {
-        let Some(slots) = &self.slots else { return };
+        if matches!(self.layout, Layout::Single) {
+            return;
+        }
         let mut last = self.refreshed.lock().await;
         if last.is_some_and(|at| self.clock.elapsed() < at + Duration::from_millis(50)) {
             return;
         }
-        let mut asked: Vec<Arc<Node>> = self.nodes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).values().cloned().collect();
+        match &self.layout {
+            Layout::Single => {}
+            Layout::Sentinel(sentinels) => {
+                if let Err(error) = sentinels.look(&*self.clock).await {
+                    tracing::debug!(%error, "the master stays who it was");
+                }
+            }
+            Layout::Cluster(slots) => self.read_slots(slots).await,
+        }
+        *last = Some(self.clock.elapsed());
+    }
+
+    async fn read_slots(&self, slots: &RwLock<Vec<Option<Arc<Node>>>>) {
+        let mut asked: Vec<Arc<Node>> = self.nodes.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         asked.extend(self.seeds.iter().filter_map(|info| self.node_of(info).ok()));
         for node in asked {
             let Ok(Value::Array(ranges)) = node.send(redis::cmd("CLUSTER").arg("SLOTS")).await else { continue };
@@ -224,10 +303,9 @@ impl Router {
                 let Ok(owner) = self.known(&node, &address) else { continue };
                 map[usize::from(from)..=usize::from(to)].fill(Some(owner));
             }
-            *slots.write().unwrap_or_else(std::sync::PoisonError::into_inner) = map;
+            *slots.write().unwrap_or_else(PoisonError::into_inner) = map;
             break;
         }
-        *last = Some(self.clock.elapsed());
     }
 }
 
@@ -244,37 +322,4 @@ fn range_of(range: Value) -> Option<(u16, u16, String)> {
     let Value::Int(port) = master.get(1)? else { return None };
     let (from, to) = (u16::try_from(*from).ok()?, u16::try_from(*to).ok()?);
     (from <= to && to < 16384).then(|| (from, to, format!("{host}:{port}")))
-}
-
-fn advice(failure: &Failure) -> Advice {
-    let Failure::Server { code, detail } = failure else { return Advice::Stop };
-    let address = || detail.split_ascii_whitespace().nth(1).unwrap_or_default().to_owned();
-    match code.as_str() {
-        "NOSCRIPT" => Advice::Load,
-        "MOVED" => Advice::Moved(address()),
-        "ASK" => Advice::Ask(address()),
-        "TRYAGAIN" => Advice::Later(true),
-        "CLUSTERDOWN" | "MASTERDOWN" | "LOADING" | "BUSY" | "READONLY" => Advice::Later(false),
-        // A script touched a key that is on the other node; it has written nothing.
-        _ if detail.contains("Script attempted to") || detail.contains("non local key") => Advice::Later(true),
-        _ => Advice::Stop,
-    }
-}
-
-/// The error of a call that is not repeated.
-fn plain(failure: Failure) -> BrokerError {
-    match failure {
-        Failure::NotSent(text) => BrokerError::Unavailable(text),
-        Failure::Unknown(text) => BrokerError::OutcomeUnknown(text),
-        Failure::Server { code, detail } if code == "OOM" => BrokerError::Full { detail, retry_after: Duration::from_secs(2) },
-        Failure::Server { code, detail } => BrokerError::Refused(format!("{code} {detail}")),
-    }
-}
-
-/// The error of a call that was repeated until its time was over; the server did nothing each time.
-fn given_up(failure: Failure) -> BrokerError {
-    match failure {
-        Failure::Server { code, detail } => BrokerError::Unavailable(format!("{code} {detail}")),
-        other => plain(other),
-    }
 }

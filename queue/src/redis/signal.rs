@@ -224,7 +224,9 @@ impl Ears {
 
     async fn subscribe(&self, node: &Node, channel: &str, cluster: bool) -> Result<Arc<AtomicBool>, redis::RedisError> {
         let mut ears = self.by_node.lock().await;
-        if ears.get(&node.address).is_none_or(|ear| !ear.alive.load(Ordering::Acquire)) {
+        // With the last of its connections a server that we left is let go.
+        ears.retain(|_, ear| ear.alive.load(Ordering::Acquire));
+        if !ears.contains_key(&node.address) {
             let ear = self.connect(node).await?;
             ears.insert(node.address.clone(), ear);
         }
@@ -251,6 +253,8 @@ impl Ears {
                 Ok(())
             })
             .await?;
+        let (channels, flag) = (Arc::clone(&self.channels), Arc::clone(&alive));
+        node.on_farewell(Box::new(move || deaf(&channels, &flag)));
         Ok(Ear { connection, alive })
     }
 }
@@ -258,11 +262,7 @@ impl Ears {
 fn hear(channels: &Channels, alive: &AtomicBool, info: &PushInfo) {
     match info.kind {
         // The end of the connection, or a slot that has moved away: everybody looks, and subscribes anew.
-        PushKind::Disconnection | PushKind::SUnsubscribe => {
-            alive.store(false, Ordering::Release);
-            let all: Vec<_> = lock(channels).values().filter_map(Weak::upgrade).collect();
-            all.iter().for_each(|signal| signal.lost());
-        }
+        PushKind::Disconnection | PushKind::SUnsubscribe => deaf(channels, alive),
         PushKind::Message | PushKind::SMessage => {
             let [Value::BulkString(channel), Value::BulkString(text)] = info.data.as_slice() else { return };
             let Some(signal) = lock(channels).get(channel).and_then(Weak::upgrade) else { return };
@@ -273,6 +273,13 @@ fn hear(channels: &Channels, alive: &AtomicBool, info: &PushInfo) {
         }
         _ => {}
     }
+}
+
+/// This connection tells nothing more.
+fn deaf(channels: &Channels, alive: &AtomicBool) {
+    alive.store(false, Ordering::Release);
+    let all: Vec<_> = lock(channels).values().filter_map(Weak::upgrade).collect();
+    all.iter().for_each(|signal| signal.lost());
 }
 
 /// A little less than `at_most`, so that processes that wait alike do not come all at once.

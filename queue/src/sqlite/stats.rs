@@ -7,7 +7,7 @@ use super::{
     scope::{self, Place},
     tally::WINDOW_MS,
 };
-use crate::{BrokerError, Durability, Fault, Group, Health, QueueStats, Scope};
+use crate::{BrokerError, Durability, Fault, Group, Health, Losses, QueueStats, Scope};
 use longshore_base::{Millis, Name};
 use rusqlite::params;
 use std::path::Path;
@@ -16,6 +16,8 @@ type Result<T> = std::result::Result<T, BrokerError>;
 
 /// A log longer than this tells that it could not be folded for long.
 const LOG_MAX: u64 = 1 << 30;
+/// With less room than this, the next commits may fail.
+const ROOM_MIN: u64 = 16 << 20;
 
 /// Counts of what `scope` may see. `home` is None for a queue that does not exist.
 pub(super) fn stats(db: Db<'_>, scope: &Scope, queue: &Name, home: Option<u16>, now: Millis) -> Result<QueueStats> {
@@ -102,9 +104,19 @@ pub(super) fn health(db: Db<'_>, path: &Path) -> Result<Health> {
             key: "sqlite.wal".to_owned(),
             value: format!("{log} bytes"),
             allowed: format!("at most {LOG_MAX} bytes: a longer log slows every read; something has read the file for very long"),
+            mend: "end the reader (a copy that never finishes, a forgotten sqlite3 shell), or start the process again".to_owned(),
             fatal: false,
+            broken: false,
         });
     }
+    faults.extend(longshore_base::free_space(path).ok().filter(|space| space.free < ROOM_MIN).map(|space| Fault {
+        key: "disk".to_owned(),
+        value: format!("{} of {} MiB free", space.free >> 20, space.all >> 20),
+        allowed: format!("{} MiB or more: on a full disk nothing is written, and so nothing is enqueued or ended", ROOM_MIN >> 20),
+        mend: "make room (df -h); nothing else is needed".to_owned(),
+        fatal: false,
+        broken: true,
+    }));
     let version = format!("SQLite {} ({bytes} bytes, log {log} bytes)", rusqlite::version());
-    Ok(Health { durability: Durability::Durable, version, faults, memory: None })
+    Ok(Health { durability: Durability::Durable, version, faults, memory: None, losses: Losses::default() })
 }

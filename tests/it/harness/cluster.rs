@@ -1,6 +1,9 @@
 //! A Redis Cluster of three masters.
 
-use super::{redis::Redis, redis::connect};
+use super::{
+    acl::{self, For},
+    redis::{Redis, connect},
+};
 use redis::{RedisError, aio::MultiplexedConnection, cmd};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -41,6 +44,7 @@ impl Cluster {
             ask(&mut c, &["SET-CONFIG-EPOCH", &(place + 1).to_string()]).await.expect("an epoch");
             let (first, last) = (SLOTS / MASTERS * place, if place + 1 == MASTERS { SLOTS } else { SLOTS / MASTERS * (place + 1) } - 1);
             ask(&mut c, &["ADDSLOTSRANGE", &first.to_string(), &last.to_string()]).await.expect("slots");
+            acl::grant_usual(&mut c, For::Cluster).await;
             ids.push(cmd("CLUSTER").arg("MYID").query_async(&mut c).await.expect("an id"));
             if place > 0 {
                 ask(&mut c, &["MEET", "127.0.0.1", &nodes[0].port.to_string()]).await.expect("met");
@@ -61,6 +65,11 @@ impl Cluster {
     pub(crate) fn url(&self) -> String {
         let hosts: Vec<_> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
         format!("redis+cluster://{}", hosts.join(","))
+    }
+
+    /// The same for the user with the least rights.
+    pub(crate) fn url_of_user(&self) -> String {
+        self.url().replacen("://", &format!("://{}", acl::login()), 1)
     }
 
     /// Which master has the slot as long as nobody moves it.

@@ -3,6 +3,8 @@
 //! Servers that cases share are started lazily, once for the binary ([`redis::shared`], [`cluster::shared`], [`postgres::shared`]); cases
 //! are apart by queue name. A test that breaks a server starts its own.
 
+pub(crate) mod acl;
+pub(crate) mod certificates;
 pub(crate) mod cluster;
 mod home;
 pub(crate) mod jumping;
@@ -15,6 +17,7 @@ pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod redis;
 pub(crate) mod redis_broker;
+pub(crate) mod sentinel;
 mod sqlite;
 mod stalls;
 

@@ -1,6 +1,7 @@
 //! Redis servers.
 
 use super::{
+    acl::{self, For},
     folder,
     jumping::Jumping,
     process::{Server, free_port},
@@ -26,19 +27,26 @@ const STARTS: usize = 5;
 /// The one that cases share: AOF everysec, noeviction.
 pub(crate) async fn shared() -> &'static Redis {
     static SHARED: OnceCell<Redis> = OnceCell::const_new();
-    SHARED.get_or_init(|| Redis::start(&["--appendfsync", "everysec"])).await
+    SHARED.get_or_init(|| Redis::start_with_user(&["--appendfsync", "everysec"])).await
 }
 
 /// The one that cases share for kinds that need a durable broker: AOF always.
 pub(crate) async fn shared_durable() -> &'static Redis {
     static SHARED: OnceCell<Redis> = OnceCell::const_new();
-    SHARED.get_or_init(|| Redis::start(&["--appendfsync", "always"])).await
+    SHARED.get_or_init(|| Redis::start_with_user(&["--appendfsync", "always"])).await
 }
 
 impl Redis {
     /// Starts one with AOF and noeviction, unless the settings say otherwise.
     pub(crate) async fn start(settings: &[&str]) -> Self {
         Self::in_folder(folder("redis"), settings).await
+    }
+
+    /// Starts one with AOF and noeviction that knows the user with the least rights.
+    async fn start_with_user(settings: &[&str]) -> Self {
+        let redis = Self::start(settings).await;
+        acl::grant_usual(&mut redis.connect().await, For::Server).await;
+        redis
     }
 
     /// Starts one whose wall clock the test moves.
@@ -84,6 +92,11 @@ impl Redis {
     /// Its address as the broker's setting.
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// The same for the user with the least rights, on a shared server.
+    pub(crate) fn url_of_user(&self) -> String {
+        format!("redis://{}127.0.0.1:{}/0", acl::login(), self.port)
     }
 
     /// A connection that speaks to the server directly.

@@ -29,27 +29,27 @@ struct OnRedis {
 /// What a queue's main key holds that is no part of any job: refused late writes, when the slot was last seen, who is idle or listens.
 const LEFT_OUT: [&[u8]; 7] = [b"lost", b"seen", b"hold", b"idle", b"watch", b"feed", b"stream"];
 
-/// A broker on the shared server.
+/// A broker on the shared server, as the user of docs/operating.md with the least rights.
 pub(crate) async fn fresh_redis() -> Arc<dyn Fixture> {
     let server = redis::shared().await;
-    open(&server.url(), vec![server.connect().await], None).await
+    open(&server.url_of_user(), vec![server.connect().await], None).await
 }
 
 async fn fresh_durable_redis() -> Arc<dyn Fixture> {
     let server = redis::shared_durable().await;
-    open(&server.url(), vec![server.connect().await], None).await
+    open(&server.url_of_user(), vec![server.connect().await], None).await
 }
 
-/// A broker on the shared cluster.
+/// A broker on the shared cluster, as such a user.
 pub(crate) async fn fresh_cluster() -> Arc<dyn Fixture> {
     let cluster = cluster::shared().await;
-    open(&cluster.url(), cluster.connections().await, None).await
+    open(&cluster.url_of_user(), cluster.connections().await, None).await
 }
 
 /// A broker on a cluster on which the case's slots are moved from master to master all the time.
 pub(crate) async fn fresh_moving() -> Arc<dyn Fixture> {
     let cluster = cluster::shared_moving().await;
-    open(&cluster.url(), cluster.connections().await, Some(cluster)).await
+    open(&cluster.url_of_user(), cluster.connections().await, Some(cluster)).await
 }
 
 /// A broker with the usual options.

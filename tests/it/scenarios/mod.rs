@@ -12,3 +12,4 @@ mod scaling;
 mod schedules;
 
 pub(crate) use engine::{Engine, Process, binary, until};
+pub(crate) use on_redis::workers;
