@@ -1,7 +1,7 @@
 //! One connection to one server. It never sends a command a second time: whoever calls is told whether anything was sent.
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, Pipeline, PushInfo, PushKind, RedisError, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, PushInfo, PushKind, RedisError, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
 use std::{
@@ -201,7 +201,9 @@ impl Node {
 
     async fn connect(&self) -> Result<Live, Failure> {
         let told = |error: RedisError| {
-            let text = format!("{}: {error}{}", self.address, hint(&error.to_string()));
+            let encrypted = matches!(self.client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. });
+            let silent = if encrypted && error.is_timeout() { SILENT } else { "" };
+            let text = format!("{}: {error}{silent}{}", self.address, hint(&error.to_string()));
             match error.code() {
                 Some(code) => Failure::Server { code: code.to_owned(), detail: text },
                 None => Failure::NotSent(text),
@@ -237,6 +239,9 @@ impl Node {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// A server without TLS waits for the end of a command, which never comes.
+const SILENT: &str = " (if it runs, it does not speak TLS on this port; use its TLS port, or redis:// instead of rediss://)";
 
 /// What to do about a handshake that failed; nothing for other errors.
 fn hint(error: &str) -> String {

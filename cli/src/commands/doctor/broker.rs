@@ -38,7 +38,7 @@ fn class(durability: Durability) -> Finding {
         "durability",
         match durability {
             Durability::Fast => {
-                "fast: what is acknowledged survives a process; a power cut may take the last two seconds (appendfsync always: durable)"
+                "fast: what is acknowledged survives our processes; a crash or a power cut of the server may take the end (appendfsync always: durable)"
             }
             Durability::Durable => "durable: what is acknowledged is on disk",
         }
