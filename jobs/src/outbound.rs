@@ -8,9 +8,11 @@ mod call;
 mod redirect;
 mod resolver;
 mod target;
+mod traced;
 
 pub(crate) use call::{Call, CallError, Reply};
 pub(crate) use reqwest::{Method, StatusCode, header};
+pub(crate) use traced::name as name_trace;
 
 use address::Rules;
 use ipnet::IpNet;
@@ -108,11 +110,15 @@ impl Outbound {
             rules.check(ip, usual_port).map_err(CallError::Refused)?;
         }
         let client = if usual_port { &self.inner.usual } else { &self.inner.opened };
-        let mut request = client.get()?.request(hop.method.clone(), hop.target.url().clone()).headers(hop.headers.clone());
+        let (client, url, mut headers) = (client.get()?, hop.target.url(), hop.headers.clone());
+        let span = traced::begin(&hop.method, url, &mut headers);
+        let mut request = client.request(hop.method.clone(), url.clone()).headers(headers);
         if let Some(body) = &hop.body {
             request = request.body(body.clone());
         }
-        request.send().await.map_err(|e| told(&e))
+        let answer = request.send().await.map_err(|e| told(&e));
+        traced::end(&span, &answer);
+        answer
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     outbound::{
         Call, CallError, Method,
         header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+        name_trace,
     },
 };
 use longshore_base::Code;
@@ -143,6 +144,9 @@ fn headers(args: &Args, cx: &Context) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::new();
     headers.insert("idempotency-key", text(cx.idempotency_key())?);
     headers.insert(FENCING_TOKEN, text(cx.token().0.to_string())?);
+    if let Some(trace) = cx.trace() {
+        name_trace(trace, &mut headers);
+    }
     if args.json.is_some() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
