@@ -48,11 +48,17 @@ async fn panics_and_ends_for_good_are_reported_with_their_jobs() {
     assert_eq!(tags, ["demo.fail", "default", "acme", "1", "fatal"]);
     assert_eq!((&ended["level"], &ended["environment"], &ended["transaction"]), (&json!("error"), &json!("a-test"), &json!("demo.fail")));
     let exception = &ended["exception"]["values"][0];
-    assert_eq!((&exception["type"], exception["value"].as_str()), (&json!("demo.failed"), Some("https://shop.example/a?*** refused token=*** of ***")));
+    assert_eq!(
+        (&exception["type"], exception["value"].as_str()),
+        (&json!("demo.failed"), Some("https://shop.example/a?*** refused token=*** of ***"))
+    );
     assert_eq!(ended["fingerprint"][0], "demo.fail");
 
     let panicked = &of(&panics)[0];
-    assert_eq!((&panicked["level"], &panicked["tags"]["tenant"], &panicked["tags"]["kind"]), (&json!("fatal"), &json!("zeta"), &json!("it.traced")));
+    assert_eq!(
+        (&panicked["level"], &panicked["tags"]["tenant"], &panicked["tags"]["kind"]),
+        (&json!("fatal"), &json!("zeta"), &json!("it.traced"))
+    );
     let frames = panicked["exception"]["values"][0]["stacktrace"]["frames"].as_array().expect("frames");
     assert!(frames.iter().any(|frame| frame["function"].as_str().is_some_and(|name| name.contains("Traced"))), "{frames:?}");
 
