@@ -104,3 +104,35 @@ fn short(text: &str) -> Result<String, String> {
     let fit = (1..=128).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     if fit { Ok(text.to_owned()) } else { Err("is empty, too long, or has characters that cannot be shown".into()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{dsn, headers, web};
+
+    #[test]
+    fn headers_are_read_as_collectors_write_them() {
+        let read = |text: &str| {
+            headers(text).map(|all| all.into_iter().map(|(name, value)| format!("{name}: {}", value.expose())).collect::<Vec<_>>())
+        };
+        assert_eq!(read(""), Ok(vec![]));
+        assert_eq!(
+            read("Authorization=Bearer%20abc%3D, x-team = a b ,"),
+            Ok(vec!["authorization: Bearer abc=".to_owned(), "x-team: a b".to_owned()])
+        );
+        for (wrong, place) in [("a", 1), ("a=1,b", 2), ("=1", 1), ("a b=1", 1), ("a=%zz", 1), ("a=%0a", 1), ("a=%", 1)] {
+            assert_eq!(read(wrong), Err(format!("has no name=value in place {place}")), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_collectors_hold_no_password_and_those_of_sentry_a_key() {
+        assert!(web("http://127.0.0.1:4318/v1/traces").is_ok() && web("https://collector.example/v1/traces").is_ok());
+        for wrong in ["collector:4318", "grpc://h", "http://u:p@h/v1/traces", "/v1/traces", ""] {
+            assert!(web(wrong).is_err(), "{wrong}");
+        }
+        assert!(dsn("https://key@sentry.example/42").is_ok() && dsn("http://key@h:9000/below/42").is_ok());
+        for wrong in ["https://sentry.example/42", "https://key@sentry.example", "key", "file://key@h/1"] {
+            assert!(dsn(wrong).is_err(), "{wrong}");
+        }
+    }
+}
