@@ -198,7 +198,10 @@ async fn an_api_that_is_away_for_a_moment_ends_no_look() {
     let (data, listen) = (up.data.clone(), up.url.trim_start_matches("http://").to_owned());
     up.terminate().await;
     let before = watching.said().lines().count();
-    let again = Longshore::start("longshore", "up", data, &["--listen", &listen]).await;
+    let mut start = Command::new("setpriv");
+    start.args(["--pdeathsig", "KILL", "--"]).arg(binary("longshore")).args(["up", "--json", "--listen", &listen, "--data", path(&data)]);
+    let again = Running::piped(&mut start).await;
+    again.says("\"ready\":true").await;
     eventually("the new worker is shown", SOON, async || watching.said().lines().count() > before).await;
     assert!(watching.interrupted().await.success());
     drop(again);

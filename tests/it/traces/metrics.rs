@@ -79,7 +79,6 @@ async fn every_metric_that_is_shown_is_listed_with_its_labels() {
         "longshore_schedule_ticks_total",
         "longshore_chores_total",
         "longshore_rule_changes_total",
-        "longshore_tick_jobs_total",
     ];
     crate::harness::eventually("what is counted is shown", SOON, async || {
         let Value::String(text) = engine.get("/metrics").await else { panic!("/metrics is text") };
@@ -91,7 +90,9 @@ async fn every_metric_that_is_shown_is_listed_with_its_labels() {
                 "{name} has {labels:?}; listed are {told:?}"
             );
         }
-        always.iter().all(|name| shown.contains_key(*name))
+        let missing: Vec<_> = always.iter().filter(|name| !shown.contains_key(**name)).collect();
+        println!("not shown yet: {missing:?}");
+        missing.is_empty()
     })
     .await;
     engine.front().kill();
@@ -100,10 +101,13 @@ async fn every_metric_that_is_shown_is_listed_with_its_labels() {
 #[tokio::test(flavor = "multi_thread")]
 async fn labels_are_bounded_whatever_people_make() {
     const QUEUES: usize = 230;
-    let mut engine = Engine::up(&[]).await;
-    let jobs =
+    // Workers are not the matter here.
+    let mut engine = Engine::up(&[("LONGSHORE_WORKER__QUEUES", "default")]).await;
+    let jobs: Vec<_> =
         (0..QUEUES).map(|n| json!({ "kind": "demo.echo", "args": {}, "queue": format!("q{n:03}"), "delay_ms": 3_600_000 })).collect();
-    engine.enqueue(jobs).await;
+    for some in jobs.chunks(30) {
+        engine.enqueue(some.to_vec()).await;
+    }
     let Value::String(text) = engine.get("/metrics").await else { panic!("/metrics is text") };
     let scheduled: Vec<(&str, u64)> = text
         .lines()
