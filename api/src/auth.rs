@@ -38,6 +38,11 @@ impl Principal {
         }
     }
 
+    /// Whether it is a tenant's key, for which some kinds do not exist.
+    pub(crate) const fn is_tenant(&self) -> bool {
+        matches!(self.role, Role::Tenant(_))
+    }
+
     /// The tenant that a request speaks for. Only an operator may name another one than its own.
     pub(crate) fn tenant(&self, named: Option<Name>) -> Result<Name, FieldFault> {
         match (&self.role, named) {

@@ -142,6 +142,7 @@ impl EnqueueBody {
             parent: None,
             tick: None,
             internal: false,
+            by_tenant: caller.is_tenant(),
         })
     }
 }

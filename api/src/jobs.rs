@@ -131,6 +131,9 @@ pub(crate) async fn edit(
     let job = find(&api, &scope, deadline, id).await?;
     let args = match &body.args {
         Some(args) => {
+            api.call(deadline, Repeat::Read, || api.checker.check_caller(&job.kind, caller.is_tenant()))
+                .await
+                .map_err(|e: RequestError| e)?;
             Some(api.call(deadline, Repeat::Read, || api.checker.check_args(&job.kind, args)).await.map_err(|e: RequestError| e)?)
         }
         None => None,

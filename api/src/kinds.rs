@@ -172,6 +172,7 @@ impl KindBody {
             owner: self.owner,
             refused: None,
             internal: false,
+            operators: false,
         })
     }
 }

@@ -66,6 +66,8 @@ pub(crate) enum Command {
     /// Make and revoke API keys
     #[command(subcommand)]
     Keys(commands::keys::Command),
+    /// Bring a backup back to where it is used, or list backups
+    Restore(Box<commands::restore::Args>),
     /// Bring the store's schema up to date
     Migrate(commands::migrate::Args),
     /// Check or show the configuration
@@ -103,6 +105,7 @@ impl Command {
             Self::Workers(command) => commands::workers::run(command, host).await,
             Self::Kinds(command) => commands::kinds::run(command, host).await,
             Self::Keys(command) => commands::keys::run(command, host).await,
+            Self::Restore(args) => commands::restore::run(*args, host).await,
             Self::Migrate(args) => commands::migrate::run(args, host).await,
             Self::Config(command) => commands::config::run(&command, host),
             Self::Doctor(args) => commands::doctor::run(&args, host).await,

@@ -14,8 +14,12 @@ pub struct Environment {
     pub api: Option<String>,
     /// `LONGSHORE_KEY`: the key that operator commands present.
     pub key: Option<Secret<String>>,
+    /// `AWS_…` variables by their full name: how a bucket of files is reached, as other programs read them.
+    pub aws: BTreeMap<String, Secret<String>>,
     /// `VISUAL`, else `EDITOR`: the program that people edit texts with.
     pub editor: Option<String>,
+    /// `PATH`: where tools such as pg_dump are looked for.
+    pub path: std::ffi::OsString,
     /// `NO_COLOR` is set: print no colours.
     pub plain: bool,
     /// `CLICOLOR_FORCE` is set: print colours also where no terminal is.
@@ -41,10 +45,12 @@ impl Environment {
         environment.standard = standard(&variables);
         for (name, value) in variables {
             match name.as_str() {
+                "PATH" => environment.path = value.clone().into(),
                 "NO_COLOR" => environment.plain = !value.is_empty(),
                 "CLICOLOR_FORCE" => environment.colours = !value.is_empty() && value != "0",
                 "VISUAL" if !value.is_empty() => environment.editor = Some(value.clone()),
                 "EDITOR" if !value.is_empty() => environment.editor = environment.editor.or(Some(value.clone())),
+                _ if name.starts_with("AWS_") => drop(environment.aws.insert(name.clone(), Secret::new(value.clone()))),
                 _ => {}
             }
             let Some(rest) = name.strip_prefix("LONGSHORE_") else { continue };

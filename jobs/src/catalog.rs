@@ -124,6 +124,7 @@ fn record<K: Kind>() -> KindRecord {
         owner: K::OWNER.map(str::to_owned),
         refused: None,
         internal: K::INTERNAL,
+        operators: K::OPERATORS,
     }
 }
 

@@ -65,6 +65,18 @@ impl Checker {
         if faults.is_empty() { Ok(text) } else { Err(RequestError::Faults { code: Code::ArgsInvalid, faults }) }
     }
 
+    /// Whether a caller may give jobs of this kind other args: kinds for operators take none from a tenant's key.
+    ///
+    /// # Errors
+    /// One fault, at `/kind`; the broker's.
+    pub async fn check_caller(&self, kind: &Name, by_tenant: bool) -> Result<(), RequestError> {
+        let known = self.kind(kind).await?;
+        if by_tenant && known.record.operators {
+            return Err(RequestError::Faults { code: Code::RequestInvalid, faults: vec![fields::for_operators(&known.record)] });
+        }
+        Ok(())
+    }
+
     /// Checks a time that an edit gives a job: from 24 hours back to ten years ahead.
     ///
     /// # Errors

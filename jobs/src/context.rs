@@ -48,6 +48,8 @@ pub struct Parts {
     pub trace: Option<Trace>,
     /// For the secrets that args name. One per process.
     pub secrets: SecretKeeper,
+    /// What the operator gives backups to work with; None: this process makes none.
+    pub backups: Option<longshore_backup::Means>,
 }
 
 /// Handed to every [`crate::Kind::run`]. Cheap to clone.
@@ -134,6 +136,10 @@ impl Context {
     #[must_use]
     pub fn trace(&self) -> Option<&Trace> {
         self.inner.parts.trace.as_ref()
+    }
+    /// What the operator gives backups to work with.
+    pub(crate) fn backup_means(&self) -> Option<&longshore_backup::Means> {
+        self.inner.parts.backups.as_ref()
     }
     /// Completes when the attempt should stop: cancel requested, lease lost, or the worker's grace is over.
     pub async fn cancelled(&self) {

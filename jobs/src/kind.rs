@@ -43,6 +43,8 @@ pub trait Kind: Send + Sync + 'static {
     const OWNER: Option<&'static str> = None;
     /// True: its jobs are made by calls of the API that are there for them, and nobody enqueues one by hand, on a schedule or from a handler.
     const INTERNAL: bool = false;
+    /// True: only an operator's key may enqueue, schedule or edit its jobs; a handler may, for its own tenant.
+    const OPERATORS: bool = false;
     /// One line for `longshore kinds list` and docs/kinds.md.
     const SUMMARY: &'static str = "";
 

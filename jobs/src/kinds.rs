@@ -5,9 +5,10 @@ use crate::Catalog;
 mod demo;
 mod http;
 mod operations;
+mod ops;
 mod schedules;
 
 /// All of them.
 pub(crate) fn register(catalog: Catalog) -> Catalog {
-    operations::register(schedules::register(http::register(demo::register(catalog))))
+    ops::register(operations::register(schedules::register(http::register(demo::register(catalog)))))
 }

@@ -41,6 +41,8 @@ pub struct JobRequest {
     /// Set by the calls that begin operations, and by nobody else: the kind may be an internal one, and the queue and the tenant those of
     /// the operations.
     pub internal: bool,
+    /// A tenant's key asks; it may not have kinds that are for operators.
+    pub by_tenant: bool,
 }
 
 impl JobRequest {

@@ -27,6 +27,8 @@ pub(crate) struct House {
     pub(crate) outbound: Outbound,
     pub(crate) headers: Headers,
     pub(crate) secrets: SecretKeeper,
+    /// What backups work with; none unless a test gives some.
+    pub(crate) backups: Option<longshore_backup::Means>,
     calls: AtomicU64,
 }
 
@@ -50,6 +52,7 @@ impl House {
             outbound,
             headers,
             secrets: SecretKeeper::none(),
+            backups: None,
             calls: AtomicU64::new(1),
         }
     }
@@ -100,6 +103,7 @@ impl House {
             headers: self.headers.clone(),
             trace: None,
             secrets: self.secrets.clone(),
+            backups: self.backups.clone(),
         })
     }
 

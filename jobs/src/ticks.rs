@@ -37,8 +37,8 @@ impl Checker {
     ///
     /// # Errors
     /// As [`Checker::check`], with pointers into the schedule.
-    pub async fn check_schedule(&self, schedule: &Schedule) -> Result<(), RequestError> {
-        self.look(&request(schedule, 0)).await
+    pub async fn check_schedule(&self, schedule: &Schedule, by_tenant: bool) -> Result<(), RequestError> {
+        self.look(&JobRequest { by_tenant, ..request(schedule, 0) }).await
     }
 }
 

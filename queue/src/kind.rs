@@ -49,6 +49,9 @@ pub struct KindRecord {
     /// Its jobs are made by calls that are there for them; nobody enqueues one by hand, on a schedule or from a handler.
     #[serde(default)]
     pub internal: bool,
+    /// Only an operator's key may enqueue, schedule or edit its jobs.
+    #[serde(default)]
+    pub operators: bool,
 }
 
 /// What a kind says about its schedules.

@@ -8,6 +8,7 @@
 //! A scenario is one file here and one line below. Nothing sleeps: a test waits for a condition with a bound (`harness::eventually`).
 
 mod acl;
+mod backups;
 mod cli_commands;
 mod cli_dlq;
 mod cli_events;

@@ -157,6 +157,7 @@ fn context(job: &Running, floor: &Floor, trace: Option<Trace>) -> Context {
         headers: floor.headers.clone(),
         trace,
         secrets: floor.options.secrets.clone(),
+        backups: floor.options.backups.clone(),
     })
 }
 

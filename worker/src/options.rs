@@ -32,6 +32,8 @@ pub struct Options {
     pub report: Option<Arc<dyn Reporter>>,
     /// Where the secrets that args name come from.
     pub secrets: SecretKeeper,
+    /// What backups work with; None: this worker makes none.
+    pub backups: Option<longshore_backup::Means>,
     /// Where the worker runs; part of its id.
     pub host: String,
     /// Of the binary.
@@ -53,6 +55,7 @@ impl Default for Options {
             allow_outbound: Arc::from([]),
             report: None,
             secrets: SecretKeeper::none(),
+            backups: None,
             host: "localhost".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }

@@ -75,6 +75,7 @@ pub(crate) async fn edit(
     if job.revision != revision {
         return Err(Problem::new(Code::RevisionMismatch).detail(format!("the letter's revision is {}", job.revision)));
     }
+    api.call(deadline, Repeat::Read, || api.checker.check_caller(&job.kind, caller.is_tenant())).await.map_err(|e: RequestError| e)?;
     let args = api.call(deadline, Repeat::Read, || api.checker.check_args(&job.kind, &body.args)).await.map_err(|e: RequestError| e)?;
     // The broker refuses another revision than this one, so the difference is to what the edit replaces.
     let before = serde_json::from_str(job.args.get()).unwrap_or_default();

@@ -74,7 +74,7 @@ pub(super) async fn resolve(api: &Api, caller: &Principal, deadline: Deadline, t
         let (found, faults) = problem.into_faults()?;
         told(&mut read, found, faults);
     }
-    match api.call(deadline, Repeat::Read, || api.checker.check_schedule(&schedule)).await {
+    match api.call(deadline, Repeat::Read, || api.checker.check_schedule(&schedule, caller.is_tenant())).await {
         Ok(()) => {}
         Err(RequestError::Faults { code: found, mut faults }) => {
             faults.retain(|fault| !(without_args && fault.pointer.starts_with("/args")));

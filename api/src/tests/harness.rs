@@ -245,6 +245,7 @@ pub(super) fn kind(name: &'static str, repeatable: bool) -> KindRecord {
         owner: None,
         refused: None,
         internal: false,
+        operators: false,
     }
 }
 

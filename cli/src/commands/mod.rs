@@ -1,4 +1,4 @@
-//! The operator commands, one file each. They speak HTTP; only `migrate`, `doctor`, `config` and `keys --local` open files or servers.
+//! The operator commands, one file each. They speak HTTP; only `migrate`, `doctor`, `config`, `restore` and `keys --local` open files or servers.
 
 pub(crate) mod bulk;
 pub(crate) mod completions;
@@ -17,6 +17,7 @@ pub(crate) mod migrate;
 pub(crate) mod operations;
 pub(crate) mod queues;
 pub(crate) mod resources;
+pub(crate) mod restore;
 pub(crate) mod rule;
 pub(crate) mod scale;
 pub(crate) mod schedules;

@@ -52,6 +52,9 @@ pub(super) fn reserved(record: &KindRecord, request: &JobRequest) -> Vec<FieldFa
         let detail = format!("jobs of the kind `{}` are made by calls of their own, not by hand", record.name);
         faults.push(FieldFault::new("/kind", detail, "another kind, or the call that begins this operation"));
     }
+    if record.operators && request.by_tenant {
+        faults.push(for_operators(record));
+    }
     let mut fault = |field: &str, name: Option<&Name>| {
         if name.is_some_and(|name| name.as_str() == OPERATIONS) {
             faults.push(FieldFault::new(format!("/{field}"), format!("the {field} `{OPERATIONS}` is the operations' own"), "another name"));
@@ -60,6 +63,11 @@ pub(super) fn reserved(record: &KindRecord, request: &JobRequest) -> Vec<FieldFa
     fault("tenant", request.tenant.as_ref());
     fault("queue", Some(request.queue.as_ref().unwrap_or(&record.queue)).filter(|_| !record.internal));
     faults
+}
+
+/// A tenant's key asks for what the operator's machines would do.
+pub(super) fn for_operators(record: &KindRecord) -> FieldFault {
+    FieldFault::new("/kind", format!("jobs of the kind `{}` are for operators", record.name), "another kind, or an operator's key")
 }
 
 fn due(request: &JobRequest, now: Millis, faults: &mut Vec<FieldFault>) -> Due {

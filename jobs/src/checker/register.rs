@@ -63,7 +63,9 @@ impl Checker {
         if !faults.is_empty() {
             return Err(RequestError::Faults { code: Code::RequestInvalid, faults });
         }
-        let record = KindRecord { refused: None, internal: false, ..record };
+        // What is for operators stays so: the API's form does not speak of it.
+        let operators = old.is_some_and(|old| old.operators);
+        let record = KindRecord { refused: None, internal: false, operators, ..record };
         let (record, reason) = self.weigh(old, record).await?;
         self.broker.put_kinds(vec![record.clone()]).await?;
         self.kinds.all().await?;

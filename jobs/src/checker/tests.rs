@@ -29,6 +29,7 @@ fn record(schema: Value) -> KindRecord {
         owner: None,
         refused: None,
         internal: false,
+        operators: false,
     }
 }
 

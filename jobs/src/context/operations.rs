@@ -8,7 +8,7 @@ use longshore_base::{Name, Scope};
 use longshore_dlq::{ArgsFault, CheckArgs, DeadLetters, FirstResult, Found, Search, Verdict};
 use longshore_queue::{Job, JobId, Json, OPERATIONS};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// An operation about more jobs is refused: it is to be narrowed.
 pub(crate) const FIND_MOST: usize = 1_000_000;
@@ -50,7 +50,29 @@ impl Context {
     /// Retry when the broker cannot be reached: some of them may be repeated then.
     pub(crate) async fn replay_letters(&self, letters: &[JobId], patch: Option<&Value>) -> Result<Vec<Verdict>, Failure> {
         let checker = &*self.inner.parts.checker;
-        self.letters().replay(letters, self.id(), patch, checker).await.map_err(|e| self.inner.failure(&e))
+        let kept_back = if patch.is_some() { self.not_theirs(letters).await? } else { HashSet::new() };
+        let theirs: Vec<_> = letters.iter().copied().filter(|id| !kept_back.contains(id)).collect();
+        let verdicts = self.letters().replay(&theirs, self.id(), patch, checker).await.map_err(|e| self.inner.failure(&e))?;
+        let mut verdicts = verdicts.into_iter();
+        let refused = || Verdict::Refused("its kind is for operators: a tenant repeats it as it is".to_owned());
+        Ok(letters.iter().map(|id| if kept_back.contains(id) { refused() } else { verdicts.next().unwrap_or(Verdict::Skipped) }).collect())
+    }
+
+    /// Letters whose args are not for whoever began this to choose: a tenant, of kinds for operators.
+    async fn not_theirs(&self, letters: &[JobId]) -> Result<HashSet<JobId>, Failure> {
+        let mut kept_back = HashSet::new();
+        if matches!(self.reach(), Scope::All) {
+            return Ok(kept_back);
+        }
+        let jobs = self.letters().get(letters).await.map_err(|e| self.inner.failure(&e))?;
+        for job in jobs.into_iter().flatten() {
+            match self.inner.parts.checker.check_caller(&job.kind, true).await {
+                Ok(()) => {}
+                Err(RequestError::Broker(error)) => return Err(self.inner.failure(&error)),
+                Err(_) => drop(kept_back.insert(job.id)),
+            }
+        }
+        Ok(kept_back)
     }
 
     /// The first results of these jobs.

@@ -106,6 +106,7 @@ fn kind(name: &Name, version: u32, owner: &str) -> KindRecord {
         owner: Some(owner.into()),
         refused: None,
         internal: false,
+        operators: false,
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod redis;
 pub(crate) mod redis_broker;
+pub(crate) mod s3;
 pub(crate) mod sentinel;
 mod sqlite;
 mod stalls;

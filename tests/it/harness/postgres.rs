@@ -27,7 +27,13 @@ pub(crate) async fn shared() -> &'static Postgres {
 impl Postgres {
     /// Makes an empty server without fsync; nobody pulls the plug in these tests.
     pub(crate) async fn start() -> Self {
-        let data = folder("postgres");
+        Self::start_with("trust", "nobody-asks").await
+    }
+
+    /// The same, which asks for the password of `postgres` in this way.
+    pub(crate) async fn start_with(auth: &str, password: &str) -> Self {
+        let (data, asked) = (folder("postgres"), folder("password").join("of-postgres"));
+        std::fs::write(&asked, password).expect("written");
         let bin = binaries();
         let user = is_root().then_some("postgres");
         if let Some(user) = user {
@@ -41,7 +47,8 @@ impl Postgres {
             }
             None => Command::new(bin.join("initdb")),
         };
-        made.current_dir(&data).args(["--no-sync", "--auth", "trust", "--username", "postgres", "--encoding", "UTF8", "-D"]).arg(&data);
+        made.current_dir(&data).args(["--no-sync", "--auth", auth, "--username", "postgres", "--encoding", "UTF8", "-D"]).arg(&data);
+        made.arg("--pwfile").arg(&asked);
         let made = made.output().expect("initdb");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let mut last = String::new();

@@ -44,7 +44,7 @@ fn one(code: Code) -> String {
 
 /// Attempts end with these; no HTTP answer carries them.
 fn http(code: Code) -> Option<u16> {
-    let of_attempts = ["attempt.", "http.", "secrets.", "demo.", "handler."];
+    let of_attempts = ["attempt.", "backup.", "http.", "secrets.", "demo.", "handler."];
     let in_attempt = of_attempts.iter().any(|prefix| code.as_str().starts_with(prefix));
     (!in_attempt).then(|| code.page().status)
 }

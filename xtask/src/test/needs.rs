@@ -1,4 +1,5 @@
-//! What the tests need besides Rust: three servers from Debian, which the tests start by themselves on free ports, Python with the oracle of
+//! What the tests need besides Rust: three servers from Debian, which the tests start by themselves on free ports, the tools with which people
+//! restore a backup by hand, Python with the oracle of
 //! ticks, and cargo-deny.
 //! As root on Debian they are installed; anywhere else the exact command is told.
 
@@ -15,6 +16,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nginx", "nginx-light"),
     ("initdb", "postgresql"),
     ("setpriv", "util-linux"),
+    ("age-keygen", "age"),
+    ("zstd", "zstd"),
+    ("sqlite3", "sqlite3"),
     ("python3", "python3-venv"),
 ];
 /// Makes the Python of tests/oracle, once per machine; the tests do so too, but then nobody sees what they wait for.

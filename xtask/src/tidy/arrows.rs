@@ -10,6 +10,7 @@ const FLOORS: &[(&str, &str, u8)] = &[
     ("queue", "longshore-queue", 2),
     ("store", "longshore-store", 2),
     ("dlq", "longshore-dlq", 3),
+    ("backup", "longshore-backup", 3),
     ("jobs", "longshore-jobs", 4),
     ("worker", "longshore-worker", 5),
     ("scheduler", "longshore-scheduler", 5),

@@ -1,4 +1,4 @@
-//! Only `queue/src/redis` knows Redis; only `queue/src/sqlite` and `store` know SQL. Tests look where they like.
+//! Only `queue/src/redis` knows Redis; only `queue/src/sqlite`, `store` and `backup/src/sqlite` know SQL. Tests look where they like.
 
 use super::{
     source,
@@ -8,7 +8,7 @@ use super::{
 /// (crate, the folders that may name it)
 const HOMES: &[(&str, &[&str])] = &[
     ("redis", &["queue/src/redis/", "queue/src/redis.rs"]),
-    ("rusqlite", &["queue/src/sqlite/", "queue/src/sqlite.rs", "store/"]),
+    ("rusqlite", &["queue/src/sqlite/", "queue/src/sqlite.rs", "store/", "backup/src/sqlite/", "backup/src/sqlite.rs"]),
     ("sqlx", &["store/"]),
 ];
 

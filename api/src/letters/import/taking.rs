@@ -145,7 +145,8 @@ impl<'a> Taking<'a> {
         self.may_name(&read.queue).await?;
         let id = read.id;
         let seed = [id.as_bytes().as_slice(), b"/import/", tenant.as_str().as_bytes()].concat();
-        let (request, rest) = parts(read, tenant, api.clock.now())?;
+        let (mut request, rest) = parts(read, tenant, api.clock.now())?;
+        request.by_tenant = self.caller.is_tenant();
         let job = api.call(self.deadline, Repeat::Read, || api.checker.check_derived(request.clone(), id.time(), &seed)).await?;
         let (made, mut letter) = (job.id, rest.letter(job));
         // An id names its queue's number too, which may be another one here.
