@@ -241,8 +241,7 @@ fn read(stored: &[u8]) -> Option<Record> {
         record.unique = Some(Unique { mode: unique_mode(mode, ms)?, key: r.text(n.into())? });
     }
     if has(PARENT) {
-        let id = r.id()?;
-        let n = r.u16()?;
+        let (id, n) = (r.id()?, r.u16()?);
         record.parent = Some(Parent { id, key: r.text(n.into())? });
     }
     if has(WAIT) {
