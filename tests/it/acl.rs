@@ -109,6 +109,7 @@ fn walk() -> Vec<(&'static str, Body)> {
         feeding::q7_feed_tells_every_state_in_order
         listening::q7_feed_wakes_who_waits
         listening::q7_feed_tells_what_is_missed
+        listening::q7_feed_ends_a_while_after_the_last_listener
     }
 }
 
