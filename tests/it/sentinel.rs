@@ -210,11 +210,13 @@ async fn q7_sentinel_a_master_that_goes_on_answering_is_left() {
         let _: () = cmd("SENTINEL").arg(&["MONITOR", NAME, "127.0.0.1", &port, "2"]).query_async(&mut sentinel).await.expect("watched");
     }
     let new = Queue::on(&format!("redis://127.0.0.1:{}/0", watched.replica.port)).await;
-    eventually("jobs go to the new master", LONG_ENOUGH, async || match queue.enqueue().await {
-        Ok(id) => new.has(id).await,
-        Err(error) => panic!("{error}"),
-    })
-    .await;
+    for one in [&queue, &other] {
+        eventually("jobs go to the new master", LONG_ENOUGH, async || match one.enqueue().await {
+            Ok(id) => new.has(id).await,
+            Err(error) => panic!("{error}"),
+        })
+        .await;
+    }
     assert!(queue.has(before).await);
     // Who waits, waits there.
     while queue.lease().await > 0 {}
@@ -272,8 +274,12 @@ async fn q7_sentinel_a_failover_by_hand_refuses_nothing_for_good() {
     .await;
     // The old one is a replica now, and named directly it is refused.
     let demoted = format!("redis://127.0.0.1:{}/0", watched.master.port);
-    let mut old = servers::connect(watched.master.port, "").await;
-    eventually("the old master follows", LONG_ENOUGH, async || servers::info(&mut old, "replication").await.contains("role:slave")).await;
+    // Whoever is connected to it is cut off when that happens.
+    eventually("the old master follows", LONG_ENOUGH, async || {
+        let mut old = servers::connect(watched.master.port, "").await;
+        servers::info(&mut old, "replication").await.contains("role:slave")
+    })
+    .await;
     let refused = RedisBroker::connect(RedisOptions::new(demoted, SystemClock::new(), SystemRandom::new())).await;
     let Err(BrokerError::Refused(why)) = refused else { panic!("{refused:?}") };
     assert!(why.contains("role is replica") && why.contains("redis+sentinel://"), "{why}");
