@@ -1,9 +1,9 @@
-//! The Redis user of docs/operating.md, as that page writes it.
+//! The Redis user of docs/redis.md, as that page writes it.
 
 use redis::{Value, aio::MultiplexedConnection, cmd};
 use std::collections::HashMap;
 
-const PAGE: &str = include_str!("../../../docs/operating.md");
+const PAGE: &str = include_str!("../../../docs/redis.md");
 const NAME: &str = "longshore";
 const PASSWORD: &str = "p@ss/word";
 
@@ -20,7 +20,7 @@ pub(crate) fn rules(wanted: For) -> Vec<String> {
     let command = format!("ACL SETUSER {NAME} ");
     let lines: Vec<&str> = PAGE.lines().filter_map(|line| line.split_once(&command)).map(|(_, rules)| rules).collect();
     let find = |begin: &str| {
-        let rules = lines.iter().find(|rules| rules.starts_with(begin)).unwrap_or_else(|| panic!("docs/operating.md has no line {begin}"));
+        let rules = lines.iter().find(|rules| rules.starts_with(begin)).unwrap_or_else(|| panic!("docs/redis.md has no line {begin}"));
         rules.split('`').next().unwrap_or(rules).split_whitespace().map(|rule| rule.replace(">PASSWORD", &format!(">{PASSWORD}"))).collect()
     };
     match wanted {

@@ -29,7 +29,7 @@ struct OnRedis {
 /// What a queue's main key holds that is no part of any job: refused late writes, when the slot was last seen, who is idle or listens.
 const LEFT_OUT: [&[u8]; 7] = [b"lost", b"seen", b"hold", b"idle", b"watch", b"feed", b"stream"];
 
-/// A broker on the shared server, as the user of docs/operating.md with the least rights.
+/// A broker on the shared server, as the user of docs/redis.md with the least rights.
 pub(crate) async fn fresh_redis() -> Arc<dyn Fixture> {
     let server = redis::shared().await;
     open(&server.url_of_user(), vec![server.connect().await], None).await
