@@ -15,7 +15,6 @@ use std::{fs::File, time::Duration};
 
 /// The file that is looked at, in the scratch folder.
 pub(crate) const FILE: &str = "dump.rdb";
-const AGAIN: &str = "again.rdb";
 const SAVE_MAX: Duration = SILENCE_MAX.saturating_mul(6);
 
 /// What a server that loaded the file holds.
@@ -55,13 +54,14 @@ pub(crate) async fn verify(version: &str, scratch: &Scratch, means: &Means) -> R
             let log = std::fs::read_to_string(scratch.path().join("server.log")).unwrap_or_default();
             return Err(BackupError::fatal(error.code(), format!("{error} {}", last(&log))));
         }
-        ask(&redis_cli, &place, &["CONFIG", "SET", "dbfilename", AGAIN], ANSWER_MAX).await?;
+        // It holds the data now: what it writes is a new file, not this one.
+        std::fs::remove_file(scratch.path().join(FILE)).map_err(|error| BackupError::local(FILE, &error))?;
         ask(&redis_cli, &place, &["SAVE"], SAVE_MAX).await
     };
     let held = held.await;
     server.end().await;
     held?;
-    let again = scratch.path().join(AGAIN);
+    let again = scratch.path().join(FILE);
     crate::halt::on_a_thread(move |_| {
         let mut file = File::open(&again).map_err(|error| BackupError::local("what the scratch server wrote", &error))?;
         let found = contents(&mut file)?;
