@@ -92,7 +92,7 @@ pub struct Stored {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contents {
-    /// How hashes are made; docs/operating.md says for each how to make it by hand.
+    /// How hashes are made; docs/backups.md says for each how to make it by hand.
     pub method: String,
     /// Tables of a database, sorted; numbered databases of Redis.
     pub tables: Vec<Table>,

@@ -1,5 +1,5 @@
 //! Rows and a hash of every table that pg_dump takes, counted by the server: the sum of the first 64 bits of each row's SHA-256, so that the order of
-//! rows does not matter and nothing is sorted. docs/operating.md has the same statement for psql, to compare a restored database by hand.
+//! rows does not matter and nothing is sorted. docs/backups.md has the same statement for psql, to compare a restored database by hand.
 
 /// What the manifest calls it.
 pub(crate) const METHOD: &str = "sum of the first 64 bits (signed) of SHA-256 over each row's text";

@@ -68,8 +68,8 @@ fn is_as_it_was(url: &str, manifest: &Value) {
     let sums = psql(url, "SELECT (SELECT sum(money) FROM accounts) + (SELECT sum(money) FROM safes)");
     assert_eq!(sums.trim(), "500000", "the dump is of one moment");
     assert_eq!(psql(url, "SELECT nextval('counting')").trim(), "42");
-    // The statement that docs/operating.md gives to people.
-    let docs = include_str!("../../../docs/operating.md");
+    // The statement that docs/backups.md gives to people.
+    let docs = include_str!("../../../docs/backups.md");
     let (_, after) = docs.split_once("<!-- contents.sql -->\n```sql\n").expect("the statement stands there");
     let (script, _) = after.split_once("```").expect("it ends");
     let file = folder("contents").join("contents.sql");
