@@ -34,7 +34,7 @@ impl Fails for RequestError {
     fn broker(&self) -> Option<&BrokerError> {
         match self {
             Self::Broker(error) => Some(error),
-            Self::Faults { .. } => None,
+            Self::Faults { .. } | Self::Blob(_) => None,
         }
     }
 }

@@ -20,13 +20,18 @@ pub(crate) async fn healthz(_: NoParams) -> Json<Value> {
 
 /// Ready to serve?
 ///
-/// The broker and the store answer, the broker's set-up has no fault that keeps jobs from being written, and in a process that leases, the
-/// last lease call was not long ago.
+/// The broker, the store and the files answer, the broker's set-up has no fault that keeps jobs from being written, and in a process that
+/// leases, the last lease call was not long ago.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, description = "Yes")))]
 pub(crate) async fn readyz(State(api): State<Arc<Api>>, _: NoParams) -> Result<Json<Value>, Problem> {
-    let (broker, store) = tokio::join!(broker(&api), store(&api));
+    let (broker, store, files) = tokio::join!(broker(&api), store(&api), files(&api));
     let lease = lease(&api);
-    let checks = [("broker", Code::Unavailable, &broker), ("store", Code::StoreUnavailable, &store), ("lease", Code::Unavailable, &lease)];
+    let checks = [
+        ("broker", Code::Unavailable, &broker),
+        ("store", Code::StoreUnavailable, &store),
+        ("files", Code::FilesUnavailable, &files),
+        ("lease", Code::Unavailable, &lease),
+    ];
     let fault = |(part, _, found): &(&str, Code, &Result<(), String>)| Some(FieldFault::new(format!("/{part}"), found.as_ref().err()?, ""));
     let faults: Vec<_> = checks.iter().filter_map(fault).collect();
     let Some((_, code, _)) = checks.iter().find(|(_, _, found)| found.is_err()) else {
@@ -48,6 +53,14 @@ async fn broker(api: &Api) -> Result<(), String> {
 async fn store(api: &Api) -> Result<(), String> {
     let answer = tokio::time::timeout(ANSWER_MAX, api.store.ping()).await;
     answer.map_err(|_| "the store does not answer".to_owned())?.map_err(|error| format!("the store: {}", error.code()))
+}
+
+async fn files(api: &Api) -> Result<(), String> {
+    let answer = tokio::time::timeout(ANSWER_MAX, api.checker.blobs().ping()).await;
+    answer.map_err(|_| "the files do not answer".to_owned())?.map_err(|error| {
+        tracing::warn!(code = %error.code(), "the files cannot be reached: {error}");
+        format!("the files: {}", error.code())
+    })
 }
 
 fn lease(api: &Api) -> Result<(), String> {

@@ -20,7 +20,7 @@ use axum::{
 };
 use longshore_base::{Code, Millis, Name, Scope, Trace};
 use longshore_jobs::{FieldFault, JobRequest, RequestError, traces::Span};
-use longshore_queue::{Begun, BrokerError, Enqueued, NewJob, Priority, Unique, UniqueMode};
+use longshore_queue::{Begun, BrokerError, Claim, Enqueued, NewJob, Priority, Unique, UniqueMode};
 use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
@@ -284,6 +284,7 @@ impl<'a> Intake<'a> {
 
     async fn settle(&self, jobs: Vec<NewJob>) -> Vec<Result<Enqueued, Problem>> {
         let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+        let large: Vec<_> = jobs.iter().enumerate().filter(|(_, job)| Claim::is(&job.args)).map(|(at, job)| (at, job.clone())).collect();
         let mut settled: Vec<Option<Result<Enqueued, BrokerError>>> = jobs.iter().map(|_| None).collect();
         let mut sent = vec![false; jobs.len()];
         let mut open: Vec<(usize, NewJob)> = jobs.into_iter().enumerate().collect();
@@ -304,6 +305,11 @@ impl<'a> Intake<'a> {
             open = again;
             if !open.is_empty() && !self.api.pause(round, self.deadline).await {
                 break;
+            }
+        }
+        for (at, job) in large {
+            if let Some(Ok(done)) = &settled[at] {
+                self.api.checker.blobs().settle(&job, done.id).await;
             }
         }
         let problem = |at: usize, error: BrokerError| {

@@ -17,7 +17,7 @@ use crate::{
     params::{NoParams, PathId},
     problem::Problem,
     state::Api,
-    view::JobView,
+    view::{JobView, Whole},
 };
 use axum::{
     Json,
@@ -26,11 +26,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use longshore_base::{Code, Name, Scope};
-use longshore_jobs::{FieldFault, JobRequest, RequestError};
+use longshore_jobs::{BlobError, FieldFault, JobRequest, RequestError};
 use longshore_queue::{BrokerError, Due, Edit, Enqueued, Job, JobId, Priority, Replay, State as JobState};
 use serde_json::{Value, json};
 use shapes::{Accepted, BatchAccepted, BatchBody, EditBody, Moved};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Enqueue one job
 #[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = EnqueueBody, params(("Idempotency-Key" = Option<String>, Header)),
@@ -109,7 +109,7 @@ pub(crate) async fn create_batch(
 #[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
     responses((status = 200, description = "The job; ETag is its revision", body = JobView)))]
 pub(crate) async fn get(State(api): State<Arc<Api>>, caller: Principal, PathId(id): PathId, _: NoParams) -> Result<Response, Problem> {
-    find(&api, &caller.scope(), api.deadline(), id).await.map(shown)
+    shown(&api, find(&api, &caller.scope(), api.deadline(), id).await?).await
 }
 
 /// Edit a job that waits
@@ -134,7 +134,8 @@ pub(crate) async fn edit(
             api.call(deadline, Repeat::Read, || api.checker.check_caller(&job.kind, caller.is_tenant()))
                 .await
                 .map_err(|e: RequestError| e)?;
-            Some(api.call(deadline, Repeat::Read, || api.checker.check_args(&job.kind, args)).await.map_err(|e: RequestError| e)?)
+            let checked = api.call(deadline, Repeat::Read, || api.checker.check_other_args(&job, id, args)).await;
+            Some(checked.map_err(|e: RequestError| e)?)
         }
         None => None,
     };
@@ -142,7 +143,7 @@ pub(crate) async fn edit(
     let (priority, due) = (body.priority.and_then(Priority::new), body.run_at.map(|at| Due::At(at.0)));
     let edit = Edit { args, priority, due, tags: body.tags, by: Some(caller.name.to_string()) };
     match api.call(deadline, Repeat::Once, || api.broker.edit(&scope, id, revision, edit.clone())).await {
-        Ok(_) => find(&api, &scope, deadline, id).await.map(shown),
+        Ok(_) => shown(&api, find(&api, &scope, deadline, id).await?).await,
         // The history has it, the queue does not: it has ended.
         Err(BrokerError::NotFound) => Err(Problem::new(Code::NotEditable)),
         Err(error) => Err(Problem::from(error).ids([id])),
@@ -200,6 +201,7 @@ pub(crate) async fn retry(
     // The same id for the same count of replays, so that a repeat of this call makes no second job.
     let seed = format!("{id}/replay/{}", job.replays.len());
     let new_id = JobId::derived(job.ended_at.unwrap_or_else(|| id.time()), id.home(), seed.as_bytes());
+    api.checker.blobs().share(&job, &job.queue, new_id).await?;
     let replays = || vec![Replay { id, new_id, args: None }];
     let done = api.call(deadline, Repeat::Write, || async {
         api.broker.replay(&scope, replays()).await?.pop().unwrap_or(Err(BrokerError::NotFound))
@@ -220,9 +222,38 @@ pub(crate) async fn find(api: &Api, scope: &Scope, deadline: Deadline, id: JobId
         .map_err(|error| Problem::new(Code::Internal).cause(format!("job {id} in the history cannot be read: {error}")))
 }
 
-fn shown(job: Job) -> Response {
-    let view = JobView::from(job);
-    ([(header::ETAG, format!("\"{}\"", view.revision))], Json(view)).into_response()
+async fn shown(api: &Api, job: Job) -> Result<Response, Problem> {
+    let view = JobView::from(whole(api, job).await);
+    Ok(([(header::ETAG, format!("\"{}\"", view.revision))], Json(view)).into_response())
+}
+
+/// The job with its args and its output as they are, from their files where they lie in some. One that cannot be read is left out, and told.
+pub(crate) async fn whole(api: &Api, job: Job) -> Whole {
+    let mut whole = Whole::without_files(job);
+    let blobs = api.checker.blobs();
+    if whole.large.args.is_some() {
+        let args = tokio::time::timeout(LARGE_TIME, blobs.args(&whole.job)).await.map_err(|_| Code::FilesUnavailable);
+        match args.and_then(|args| args.map_err(|error| told(&whole.job, &error))) {
+            Ok(args) => whole.args = Some(args),
+            Err(code) => whole.large.args = whole.large.args.map(|args| args.at_fault(code)),
+        }
+    }
+    if whole.large.output.is_some() {
+        let output = tokio::time::timeout(LARGE_TIME, blobs.output(&whole.job)).await.map_err(|_| Code::FilesUnavailable);
+        match output.and_then(|output| output.map_err(|error| told(&whole.job, &error))) {
+            Ok(output) => whole.output = output,
+            Err(code) => whole.large.output = whole.large.output.map(|output| output.at_fault(code)),
+        }
+    }
+    whole
+}
+
+/// A job is shown without what cannot be read in this time.
+const LARGE_TIME: Duration = Duration::from_secs(10);
+
+fn told(job: &Job, error: &BlobError) -> Code {
+    tracing::warn!(job.id = %job.id, code = %error.code(), "a job is shown without what lies in a file: {error}");
+    error.code()
 }
 
 fn read(value: Value, caller: &Principal) -> Result<JobRequest, Vec<FieldFault>> {

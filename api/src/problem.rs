@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use longshore_base::Code;
-use longshore_jobs::{FieldFault, RequestError};
+use longshore_jobs::{BlobError, FieldFault, RequestError};
 use longshore_queue::{BrokerError, JobId};
 use longshore_store::StoreError;
 use serde_json::{Value, json};
@@ -173,7 +173,14 @@ impl From<RequestError> for Problem {
         match error {
             RequestError::Faults { code, faults } => Self { faults, ..Self::new(code) },
             RequestError::Broker(error) => error.into(),
+            RequestError::Blob(error) => error.into(),
         }
+    }
+}
+
+impl From<BlobError> for Problem {
+    fn from(error: BlobError) -> Self {
+        Self::new(error.code()).cause(error.to_string())
     }
 }
 

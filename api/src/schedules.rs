@@ -33,7 +33,7 @@ use axum::{
 };
 use body::ScheduleBody;
 use longshore_base::{Code, Millis};
-use longshore_queue::{BrokerError, Incarnation, Pause, Schedule, ScheduleChange, ScheduleState};
+use longshore_queue::{BrokerError, Claim, Incarnation, Pause, Schedule, ScheduleChange, ScheduleState};
 use resolve::{Wanted, resolve};
 use std::sync::Arc;
 use target::Target;
@@ -45,7 +45,7 @@ use view::ScheduleView;
 pub(crate) async fn get(State(api): State<Arc<Api>>, caller: Principal, target: Target) -> Result<Response, Problem> {
     let target = target.finish()?;
     let state = known(&api, &caller, api.deadline(), &target).await?;
-    Ok(shown(&api, state))
+    Ok(shown(&api, state).await)
 }
 
 /// Make a schedule, or replace what it says
@@ -66,7 +66,7 @@ pub(crate) async fn put(
 ) -> Result<Response, Problem> {
     let dry_run = target.params.read("dry_run", "true or false", |text| text.parse::<bool>().ok()).unwrap_or_default();
     let (target, deadline) = (target.finish()?, api.deadline());
-    let Wanted { schedule, paused } = resolve(&api, &caller, deadline, &target, raw.value).await?;
+    let Wanted { mut schedule, paused } = resolve(&api, &caller, deadline, &target, raw.value).await?;
     let before = find(&api, &caller, deadline, &target).await?;
     if expected.any && before.is_none() {
         let detail = format!("If-Match: * asks for a schedule that exists; there is no `{}`", target.name);
@@ -76,8 +76,10 @@ pub(crate) async fn put(
     let pause =
         paused.filter(|paused| *paused).map(|_| held.unwrap_or(Pause { until: None, reason: None, by: Some(caller.name.to_string()) }));
     if dry_run {
-        return imagined(&api, before, schedule, pause, paused == Some(false), expected).map(|state| shown(&api, state));
+        let state = imagined(&api, before, schedule, pause, paused == Some(false), expected)?;
+        return Ok((etag(state.revision), Json(ScheduleView::new(state, api.clock.now()))).into_response());
     }
+    api.checker.blobs().keep_schedule(&mut schedule).await?;
     let mut seed = [0; 16];
     api.random.fill(&mut seed);
     let incarnation = Incarnation(u128::from_be_bytes(seed));
@@ -86,7 +88,7 @@ pub(crate) async fn put(
     if paused == Some(false) && state.paused.is_some() {
         state = change(&api, deadline, &target, ScheduleChange::Resume, Some(state.revision)).await?;
     }
-    Ok(shown(&api, state))
+    Ok(shown(&api, state).await)
 }
 
 /// Remove a schedule
@@ -170,6 +172,22 @@ fn fresh(schedule: Schedule, now: Millis) -> ScheduleState {
     }
 }
 
-fn shown(api: &Api, state: ScheduleState) -> Response {
-    (etag(state.revision), Json(ScheduleView::new(state, api.clock.now()))).into_response()
+/// With large args from their file. One that cannot be read is left out, and told.
+async fn shown(api: &Api, state: ScheduleState) -> Response {
+    let etag = etag(state.revision);
+    let args = match Claim::is(&state.schedule.args) {
+        true => Some(api.checker.blobs().schedule_args(&state.schedule).await),
+        false => None,
+    };
+    let schedule = format!("{}/{}", state.schedule.tenant, state.schedule.name);
+    let mut view = ScheduleView::new(state, api.clock.now());
+    match args {
+        Some(Ok(args)) => view.complete(args),
+        Some(Err(error)) => {
+            tracing::warn!(schedule, code = %error.code(), "a schedule is shown without what lies in a file: {error}");
+            view.at_fault(error.code());
+        }
+        None => {}
+    }
+    (etag, Json(view)).into_response()
 }

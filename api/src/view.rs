@@ -5,8 +5,8 @@ use crate::{
     time::Time,
     timeline::{Step, timeline},
 };
-use longshore_base::{Millis, Name};
-use longshore_queue::{Event, Job, JobId, Json, Reason, State};
+use longshore_base::{Code, Millis, Name};
+use longshore_queue::{Claim, Event, Job, JobId, Json, Reason, State};
 use serde::Serialize;
 use utoipa::{
     ToSchema,
@@ -51,10 +51,16 @@ pub(crate) struct JobView {
     interruptions: u16,
     attempts_max: u16,
     timeout_ms: u64,
+    /// null in lists, and where a file cannot be read, if they are larger than 256 KiB: `large` tells.
     #[schema(value_type = Value)]
-    args: Json,
+    args: Option<Json>,
+    /// As args.
     #[schema(value_type = Value)]
     output: Option<Json>,
+    /// What is kept in files, as it does not fit into the job's record.
+    #[serde(skip_serializing_if = "Large::is_none")]
+    #[schema(nullable = false, inline)]
+    large: Large,
     errors: Vec<ErrorView>,
     /// What the running attempt last told.
     #[schema(value_type = Value)]
@@ -113,8 +119,77 @@ struct ErrorView {
     duration_ms: Option<Millis>,
 }
 
+/// What is kept in files.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct Large {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, inline)]
+    pub(crate) args: Option<LargeView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, inline)]
+    pub(crate) output: Option<LargeView>,
+}
+
+/// One file.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct LargeView {
+    /// Of JSON.
+    bytes: u64,
+    /// Of these bytes, in hex.
+    sha256: String,
+    /// Why it is not shown: the code of an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    fault: Option<String>,
+}
+
+impl Large {
+    const fn is_none(&self) -> bool {
+        self.args.is_none() && self.output.is_none()
+    }
+}
+
+impl LargeView {
+    /// None: the value itself stands here.
+    pub(crate) fn of(json: &Json) -> Option<Self> {
+        match Claim::of(json) {
+            Ok(claim) => claim.map(|Claim { bytes, sha256 }| Self { bytes, sha256, fault: None }),
+            Err(error) => Some(Self { bytes: 0, sha256: String::new(), fault: Some(error.code().to_string()) }),
+        }
+    }
+
+    pub(crate) fn at_fault(self, code: Code) -> Self {
+        Self { fault: Some(code.to_string()), ..self }
+    }
+}
+
+/// A job with as much of its args and its output as is shown.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pub(crate) job: Job,
+    pub(crate) args: Option<Json>,
+    pub(crate) output: Option<Json>,
+    pub(crate) large: Large,
+}
+
+impl Whole {
+    /// Without what lies in files.
+    pub(crate) fn without_files(job: Job) -> Self {
+        let large = Large { args: LargeView::of(&job.args), output: job.output.as_ref().and_then(LargeView::of) };
+        let args = large.args.is_none().then(|| job.args.clone());
+        let output = job.output.clone().filter(|_| large.output.is_none());
+        Self { job, args, output, large }
+    }
+}
+
 impl From<Job> for JobView {
     fn from(job: Job) -> Self {
+        Self::from(Whole::without_files(job))
+    }
+}
+
+impl From<Whole> for JobView {
+    fn from(Whole { job, args, output, large }: Whole) -> Self {
         let timeline = timeline(&job);
         let errors = job.history.iter().filter_map(error).collect();
         Self {
@@ -135,8 +210,9 @@ impl From<Job> for JobView {
             interruptions: job.counters.interruptions,
             attempts_max: job.policy.attempts_max,
             timeout_ms: job.policy.timeout_ms,
-            args: job.args,
-            output: job.output,
+            args,
+            output,
+            large,
             errors,
             progress: job.progress,
             timeline,

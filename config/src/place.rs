@@ -116,6 +116,21 @@ impl StorePlace {
 }
 
 impl FilesPlace {
+    /// The address as files are opened: that of a folder is absolute.
+    #[must_use]
+    pub fn address(&self) -> String {
+        match self {
+            Self::Folder(path) => format!("file://{}", std::path::absolute(path).unwrap_or_else(|_| path.clone()).display()),
+            Self::S3 { .. } => self.to_string(),
+        }
+    }
+
+    /// True for a folder, which other machines see only if it is shared.
+    #[must_use]
+    pub const fn is_folder(&self) -> bool {
+        matches!(self, Self::Folder(_))
+    }
+
     /// Reads an address.
     ///
     /// # Errors

@@ -2,18 +2,21 @@
 
 use crate::{DeadLetters, Verdict, letters::CALL, patch::merge};
 use async_trait::async_trait;
-use longshore_base::Name;
 use longshore_queue::{BrokerError, Job, JobId, Json, Replay, State};
 use serde_json::Value;
 
 /// Bytes of patched args in one call of the broker; one letter may have more.
 const BYTES_MOST: usize = 1 << 20;
 
-/// Checks patched args by the kind's record.
+/// Knows the args of letters, wherever they lie, and checks patched ones by the kind's record.
 #[async_trait]
 pub trait CheckArgs: Send + Sync {
-    /// The args as they are stored, or why the kind refuses them.
-    async fn check(&self, kind: &Name, args: &Value) -> Result<Json, ArgsFault>;
+    /// The args of the job `new`, which repeats `letter`, as they are stored, or why the kind refuses them.
+    async fn check(&self, letter: &Job, new: JobId, args: &Value) -> Result<Json, ArgsFault>;
+    /// The args of a letter as they are.
+    async fn args(&self, letter: &Job) -> Result<Value, ArgsFault>;
+    /// Sees to it that the job `new`, which repeats `letter` with the same args, finds them.
+    async fn share(&self, letter: &Job, new: JobId) -> Result<(), ArgsFault>;
 }
 
 /// Why args were not accepted.
@@ -21,7 +24,7 @@ pub trait CheckArgs: Send + Sync {
 pub enum ArgsFault {
     /// The kind refuses them, for good; the faults with their pointers, in one line.
     Refused(String),
-    /// The record could not be read.
+    /// The record, or the args, could not be read; later they may.
     Broker(BrokerError),
 }
 
@@ -105,19 +108,19 @@ async fn step(letter: &Job, operation: JobId, patch: Option<&Value>, checker: &d
     if letter.state != State::Dead || letter.replayed {
         return Ok(Step::Settled(Verdict::Skipped));
     }
-    let args = match patch {
-        None => None,
-        Some(patch) => {
-            let mut args: Value = serde_json::from_str(letter.args.get()).unwrap_or_default();
-            merge(&mut args, patch);
-            match checker.check(&letter.kind, &args).await {
-                Ok(args) => Some(args),
-                Err(ArgsFault::Refused(detail)) => return Ok(Step::Settled(Verdict::Refused(detail))),
-                Err(ArgsFault::Broker(error)) => return Err(error),
-            }
-        }
-    };
-    Ok(Step::Call(Replay { id: letter.id, new_id, args }))
+    match args(letter, new_id, patch, checker).await {
+        Ok(args) => Ok(Step::Call(Replay { id: letter.id, new_id, args })),
+        Err(ArgsFault::Refused(detail)) => Ok(Step::Settled(Verdict::Refused(detail))),
+        Err(ArgsFault::Broker(error)) => Err(error),
+    }
+}
+
+/// The args of the new job where they are others than the letter's.
+async fn args(letter: &Job, new: JobId, patch: Option<&Value>, checker: &dyn CheckArgs) -> Result<Option<Json>, ArgsFault> {
+    let Some(patch) = patch else { return checker.share(letter, new).await.map(|()| None) };
+    let mut args = checker.args(letter).await?;
+    merge(&mut args, patch);
+    checker.check(letter, new, &args).await.map(Some)
 }
 
 #[cfg(test)]

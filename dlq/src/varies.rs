@@ -1,7 +1,7 @@
 //! Which parts of the args vary between the letters of a group: the first hint at what is wrong with them.
 
 use crate::{DeadLetters, Search, patch::escape};
-use longshore_queue::BrokerError;
+use longshore_queue::{BrokerError, Claim, Job};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -97,7 +97,12 @@ impl DeadLetters {
     /// The broker's.
     pub async fn varies(&self, search: &Search) -> Result<Varies, BrokerError> {
         let mut sample = Vec::new();
-        let mut take = |job: &longshore_queue::Job| sample.push(serde_json::from_str(job.args.get()).unwrap_or_default());
+        let mut take = |job: &Job| {
+            // Args that lie in a file are not worth reading for a hint.
+            if !Claim::is(&job.args) {
+                sample.push(serde_json::from_str(job.args.get()).unwrap_or_default());
+            }
+        };
         let _more = search.walk(&*self.broker, &self.scope, SAMPLE, &mut take).await?;
         Ok(varies(&sample))
     }

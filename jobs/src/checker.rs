@@ -1,4 +1,5 @@
-//! From a request to a [`NewJob`]: the kind's record, cached, checks the args and fills in what was not said.
+//! From a request to a [`NewJob`]: the kind's record, cached, checks the args and fills in what was not said. Large args are in their file
+//! before there is a job to enqueue.
 //! Read `fields.rs` for what a request may say, `args.rs` for how a schema's faults are told, `register.rs` for new records.
 
 mod args;
@@ -12,10 +13,10 @@ mod uses;
 
 pub use shape::Shape;
 
-use crate::{FieldFault, JobRequest, RequestError};
+use crate::{Blobs, FieldFault, JobRequest, RequestError};
 use known::{Kinds, Known};
 use longshore_base::{Clock, Code, Millis, Name, Random};
-use longshore_queue::{Broker, BrokerError, Durability, Home, JobId, Json, KindRecord, NewJob, PAYLOAD_MAX, json};
+use longshore_queue::{Broker, BrokerError, Durability, Home, Job, JobId, Json, KindRecord, NewJob, PAYLOAD_MAX, json};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -28,13 +29,26 @@ pub struct Checker {
     broker: Arc<dyn Broker>,
     clock: Arc<dyn Clock>,
     kinds: Kinds,
+    blobs: Blobs,
 }
 
 impl Checker {
     /// A checker on this broker's records.
     #[must_use]
     pub fn new(broker: Arc<dyn Broker>, clock: Arc<dyn Clock>) -> Self {
-        Self { kinds: Kinds::new(Arc::clone(&broker), Arc::clone(&clock)), broker, clock }
+        Self { kinds: Kinds::new(Arc::clone(&broker), Arc::clone(&clock)), broker, clock, blobs: Blobs::none() }
+    }
+
+    /// The same, with a place for args that do not fit into a record.
+    #[must_use]
+    pub fn with_blobs(self, blobs: Blobs) -> Self {
+        Self { blobs, ..self }
+    }
+
+    /// Where large args and outputs lie.
+    #[must_use]
+    pub const fn blobs(&self) -> &Blobs {
+        &self.blobs
     }
 
     /// A job with a fresh id from `random`; the id of a child comes from its parent.
@@ -54,14 +68,14 @@ impl Checker {
         self.build(request, |home| JobId::derived(time, home, seed)).await
     }
 
-    /// Checks args alone, as an edit or a replay needs.
+    /// Checks args alone, and keeps nothing. Answers them as JSON, whatever their size.
     ///
     /// # Errors
     /// As [`Checker::check`].
     pub async fn check_args(&self, kind: &Name, args: &Value) -> Result<Json, RequestError> {
         let known = self.kind(kind).await?;
         let mut faults = Vec::new();
-        let text = self.args(&known, args, &mut faults)?;
+        let text = self.args(&known, args, self.blobs.most(), &mut faults)?;
         if faults.is_empty() { Ok(text) } else { Err(RequestError::Faults { code: Code::ArgsInvalid, faults }) }
     }
 
@@ -75,6 +89,15 @@ impl Checker {
             return Err(RequestError::Faults { code: Code::RequestInvalid, faults: vec![fields::for_operators(&known.record)] });
         }
         Ok(())
+    }
+
+    /// Checks other args for a job that there is, or for the one of `id` that repeats it. Answers what its record keeps.
+    ///
+    /// # Errors
+    /// As [`Checker::check`].
+    pub async fn check_other_args(&self, job: &Job, id: JobId, args: &Value) -> Result<Json, RequestError> {
+        let text = self.check_args(&job.kind, args).await?;
+        Ok(self.blobs.keep(&job.queue, id, &text).await?)
     }
 
     /// Checks a time that an edit gives a job: from 24 hours back to ten years ahead.
@@ -107,10 +130,12 @@ impl Checker {
         let job = self.fill(&request).await?;
         let home = self.broker.home(&job.queue).await?;
         let id = job.parent.as_ref().map_or_else(|| id(home), |parent| parent.child_id(home));
-        Ok(NewJob { id, ..job })
+        let mut job = NewJob { id, ..job };
+        self.blobs.keep_new(&mut job).await?;
+        Ok(job)
     }
 
-    /// The job, with an id that is not its own yet.
+    /// The job, with an id that is not its own yet, and its args as they are.
     async fn fill(&self, request: &JobRequest) -> Result<NewJob, RequestError> {
         let Some(name) = &request.kind else {
             let fault = FieldFault::new("/kind", "the kind is missing", "the name of a kind");
@@ -121,7 +146,9 @@ impl Checker {
         if !faults.is_empty() {
             return Err(RequestError::Faults { code: Code::RequestInvalid, faults });
         }
-        let args = self.args(&known, &request.args, &mut faults)?;
+        // Operations are read by the API and by one another, record by record.
+        let most = if request.internal { PAYLOAD_MAX } else { self.blobs.most() };
+        let args = self.args(&known, &request.args, most, &mut faults)?;
         let code = if faults.is_empty() { Code::RequestInvalid } else { Code::ArgsInvalid };
         let job = fields::fill(&known.record, request, args, self.clock.now(), &mut faults);
         if !faults.is_empty() {
@@ -142,11 +169,11 @@ impl Checker {
         Err(RequestError::Faults { code: Code::KindUnknown, faults: vec![fault] })
     }
 
-    fn args(&self, known: &Known, args: &Value, faults: &mut Vec<FieldFault>) -> Result<Json, RequestError> {
+    fn args(&self, known: &Known, args: &Value, most: usize, faults: &mut Vec<FieldFault>) -> Result<Json, RequestError> {
         let text = json(args);
         let bytes = text.get().len();
-        if bytes > PAYLOAD_MAX {
-            let fault = FieldFault::new("/args", format!("the args have {bytes} bytes"), format!("at most {PAYLOAD_MAX} bytes of JSON"));
+        if bytes > most {
+            let fault = FieldFault::new("/args", format!("the args have {bytes} bytes"), format!("at most {most} bytes of JSON"));
             return Err(RequestError::Faults { code: Code::ArgsTooLarge, faults: vec![fault] });
         }
         match &known.validator {

@@ -1,6 +1,6 @@
 //! From a job and what its attempt came to, to how the queue should go on. Pure: chance is the argument `jitter`.
 
-use crate::{Cause, Failure, backoff};
+use crate::{BLOB_MAX, Cause, Failure, backoff};
 use longshore_base::Code;
 use longshore_queue::{ERROR_MAX, ErrorInfo, Job, Json, Outcome, PAYLOAD_MAX, Reason};
 use std::time::Duration;
@@ -66,7 +66,9 @@ pub fn decide(job: &Job, attempted: Attempted, jitter: f64) -> Outcome {
 fn complete(job: &Job, output: Json) -> Outcome {
     let bytes = output.get().len();
     if bytes > PAYLOAD_MAX {
-        let cause = Cause::new(Code::OutputTooLarge, format!("the output has {bytes} bytes; allowed are {PAYLOAD_MAX}"));
+        // A large one that is allowed lies in a file already, where there are files, and this is the claim on it.
+        let allowed = if bytes > BLOB_MAX { BLOB_MAX } else { PAYLOAD_MAX };
+        let cause = Cause::new(Code::OutputTooLarge, format!("the output has {bytes} bytes; allowed are {allowed}"));
         return Outcome::Dead { reason: Reason::OutputTooLarge, error: error(job, &cause) };
     }
     Outcome::Complete { output: (output.get() != "null").then_some(output) }

@@ -56,7 +56,7 @@ pub trait Kind: Send + Sync + 'static {
 
     /// What it is called with. Derive `Deserialize` with `deny_unknown_fields`.
     type Args: DeserializeOwned + JsonSchema + Send;
-    /// What it returns; at most [`longshore_queue::PAYLOAD_MAX`] bytes of JSON.
+    /// What it returns; at most [`crate::BLOB_MAX`] bytes of JSON, and [`longshore_queue::PAYLOAD_MAX`] in a process without files.
     type Output: Serialize + JsonSchema + Send;
 
     /// Does the work. May run more than once: at-least-once is the promise.

@@ -2,6 +2,7 @@
 //! Read `kind.rs`, `context.rs`, `decide.rs`, in that order. The domain modules are private: nobody above can name a kind.
 
 mod backoff;
+mod blobs;
 mod catalog;
 mod checker;
 mod context;
@@ -19,6 +20,7 @@ mod ticks;
 pub mod traces;
 
 pub use backoff::backoff;
+pub use blobs::{BLOB_MAX, BlobError, Blobs, Candidate, Listing, Owner, is_large};
 pub use catalog::Catalog;
 pub use checker::{Checker, Shape};
 pub use context::{Context, Headers, Learning, Level, Parts, Remaining, Resource};

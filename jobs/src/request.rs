@@ -1,5 +1,6 @@
 //! What somebody wants done (over HTTP, from a handler, by a schedule), and what can be wrong with it.
 
+use crate::BlobError;
 use longshore_base::{Code, Millis, Name};
 use longshore_queue::{BrokerError, Parent, Priority, Tick, Unique};
 use serde_json::Value;
@@ -86,6 +87,9 @@ pub enum RequestError {
     /// The broker.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// The files, for args that do not fit into a record.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
 }
 
 impl RequestError {
@@ -95,6 +99,7 @@ impl RequestError {
         match self {
             Self::Faults { code, .. } => *code,
             Self::Broker(error) => error.code(),
+            Self::Blob(error) => error.code(),
         }
     }
     /// Every fault in one line, for logs and for errors of jobs.
@@ -106,6 +111,7 @@ impl RequestError {
                 each.join("; ")
             }
             Self::Broker(error) => error.to_string(),
+            Self::Blob(error) => error.to_string(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What the tests of this crate stand on: the model broker, a clock that they move, and jobs leased from it.
 
-use crate::{Catalog, Checker, Context, Headers, JobRequest, Outbound, Parts, SecretKeeper};
+use crate::{Blobs, Catalog, Checker, Context, Headers, JobRequest, Outbound, Parts, SecretKeeper};
 use longshore_base::{ManualClock, Millis, Name, SeededRandom};
 use longshore_queue::{Broker, Enqueued, Job, JobId, Lease, LeaseRequest, LogLine, NewJob, Scope, model::ModelBroker};
+use longshore_store::{Files, FilesOptions};
 use serde_json::Value;
 use std::{
     sync::{
@@ -59,6 +60,14 @@ impl House {
 
     pub(crate) async fn standard() -> Self {
         Self::with(&Catalog::standard()).await
+    }
+
+    /// The same house with files, in this folder.
+    pub(crate) fn with_files(mut self, folder: &std::path::Path) -> Self {
+        let files = Files::open(&format!("file://{}", folder.display()), FilesOptions::default()).unwrap();
+        let checker = Checker::new(self.broker.clone(), Arc::new(self.clock.clone()));
+        self.checker = Arc::new(checker.with_blobs(Blobs::new(files)));
+        self
     }
 
     pub(crate) async fn check(&self, request: JobRequest) -> Result<NewJob, crate::RequestError> {

@@ -1,6 +1,6 @@
 //! Which jobs somebody asks for.
 
-use crate::{Job, State};
+use crate::{Claim, Job, State};
 use longshore_base::{Millis, Name};
 use serde_json::Value;
 
@@ -25,9 +25,9 @@ pub struct Filter {
     pub from: Option<Millis>,
     /// That ended (were enqueued) before this time.
     pub to: Option<Millis>,
-    /// With this text, whatever its case, in the last error's code or message, or in the args.
+    /// With this text, whatever its case, in the last error's code or message, or in the args; args that lie in a file are not looked into.
     pub text: Option<String>,
-    /// Whose args have these values at these places (JSON pointers, RFC 6901).
+    /// Whose args have these values at these places (JSON pointers, RFC 6901); args that lie in a file have none.
     pub args: Vec<(String, Value)>,
     /// Letters that were repeated, and nothing else.
     pub replayed: bool,
@@ -63,6 +63,9 @@ impl Filter {
         if self.args.is_empty() {
             return true;
         }
+        if Claim::is(&job.args) {
+            return false;
+        }
         let Ok(args) = serde_json::from_str::<Value>(job.args.get()) else { return false };
         self.args.iter().all(|(pointer, value)| args.pointer(pointer) == Some(value))
     }
@@ -71,7 +74,7 @@ impl Filter {
 fn has_text(job: &Job, text: &str) -> bool {
     let text = text.to_lowercase();
     let has = |part: &str| part.to_lowercase().contains(&text);
-    job.last_error().is_some_and(|error| has(&error.code) || has(&error.message)) || has(job.args.get())
+    job.last_error().is_some_and(|error| has(&error.code) || has(&error.message)) || !Claim::is(&job.args) && has(job.args.get())
 }
 
 /// Some of the jobs that a filter matches.

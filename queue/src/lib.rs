@@ -5,6 +5,7 @@
 mod ack;
 mod broker;
 mod cause;
+mod claim;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
@@ -31,6 +32,7 @@ mod wait;
 
 pub use ack::{Ack, Acked, Held, Lease, LeaseReply, LeaseRequest, Outcome, Token};
 pub use broker::{Begun, Broker, Durability, Edit, Enqueued};
+pub use claim::Claim;
 pub use error::BrokerError;
 pub use event::{ErrorInfo, Event, EventKind, Reason};
 pub use explain::{Explanation, Obstacle};
@@ -62,7 +64,7 @@ pub use sqlite::{SqliteBroker, SqliteOptions};
 pub use state::{MOVES, Move, State};
 pub use wait::{Child, ChildOutcome, Delivered, Delivery, Inbox, Signal, Wait, WaitOn, WaitPolicy, Woken};
 
-/// Args and output larger than this are refused, in bytes of JSON.
+/// Args and output larger than this are refused by brokers, in bytes of JSON; what is larger lies in a file, and the record has a [`Claim`].
 pub const PAYLOAD_MAX: usize = 256 * 1024;
 /// An error's message is cut to this many bytes.
 pub const ERROR_MAX: usize = 8 * 1024;

@@ -3,6 +3,7 @@
 use crate::HistoryError;
 use async_trait::async_trait;
 use longshore_base::Name;
+use longshore_jobs::BlobError;
 use longshore_queue::BrokerError;
 use std::{fmt::Debug, time::Duration};
 
@@ -39,6 +40,9 @@ pub enum ChoreError {
     /// The store's failure.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// The files' failure.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
     /// It panicked, which is a fault in Longshore; the process's panic message is in the log.
     #[error("the chore panicked")]
     Panicked,

@@ -1,7 +1,7 @@
 //! Where ended jobs go when their queue lets go of them.
 
 use async_trait::async_trait;
-use longshore_queue::Job;
+use longshore_queue::{Job, JobId, Scope};
 use longshore_store::{HistoryRow, Store};
 use std::{error::Error, fmt::Debug};
 
@@ -10,11 +10,15 @@ use std::{error::Error, fmt::Debug};
 pub trait History: Send + Sync + Debug + 'static {
     /// Keeps all of them or none. A job that is there already is replaced by the same.
     async fn keep(&self, jobs: &[Job]) -> Result<(), HistoryError>;
+    /// A job that was kept.
+    async fn find(&self, id: JobId) -> Result<Option<Job>, HistoryError>;
+    /// The id of the deployment whose history this is; `proposed` becomes it if there is none yet.
+    async fn deployment(&self, proposed: &str) -> Result<String, HistoryError>;
 }
 
-/// The history could not keep the jobs; they stay in their queue.
+/// The history could not keep the jobs, which stay in their queue, or could not tell what it has.
 #[derive(Debug, thiserror::Error)]
-#[error("ended jobs could not be copied to the history: {0}")]
+#[error("the history of ended jobs failed: {0}")]
 pub struct HistoryError(#[source] pub Box<dyn Error + Send + Sync>);
 
 #[async_trait]
@@ -23,6 +27,15 @@ impl History for Store {
         let rows: Result<Vec<_>, _> = jobs.iter().map(row).collect();
         let rows = rows.map_err(|error| HistoryError(error.into()))?;
         self.keep_history(&rows).await.map_err(|error| HistoryError(error.into()))
+    }
+
+    async fn find(&self, id: JobId) -> Result<Option<Job>, HistoryError> {
+        let kept = self.history(&Scope::All, &id.to_string()).await.map_err(|error| HistoryError(error.into()))?;
+        kept.map(|job| serde_json::from_str(&job).map_err(|error| HistoryError(error.into()))).transpose()
+    }
+
+    async fn deployment(&self, proposed: &str) -> Result<String, HistoryError> {
+        Store::deployment(self, proposed).await.map_err(|error| HistoryError(error.into()))
     }
 }
 

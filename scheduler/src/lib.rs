@@ -10,7 +10,7 @@ mod options;
 mod scheduler;
 
 pub use chore::{Chore, ChoreError, Done};
-pub use chores::{Advance, Follow, Letters, Recur, Retain};
+pub use chores::{Advance, Follow, Letters, Recur, Retain, SweepFiles};
 pub use history::{History, HistoryError};
 pub use options::Options;
 pub use scheduler::{Scheduler, Status};

@@ -11,6 +11,8 @@ pub struct Options {
     pub lease_ms: u64,
     /// How often each queue is looked through for jobs whose retention is over, in milliseconds.
     pub retention_ms: u64,
+    /// How often the files of each queue are looked through for those that no job claims, in milliseconds.
+    pub files_ms: u64,
     /// How long completed and cancelled jobs are kept in their queue unless their kind says otherwise, in milliseconds.
     pub keep_ms: u64,
     /// So many completed and cancelled jobs are kept in a queue at most. Dead ones are not trimmed.
@@ -27,6 +29,7 @@ impl Default for Options {
             tick_ms: 500,
             lease_ms: 15_000,
             retention_ms: 10_000,
+            files_ms: 3_600_000,
             keep_ms: 24 * 3_600_000,
             keep_count: 100_000,
             dead_keep_ms: 0,
@@ -44,6 +47,9 @@ impl Options {
     }
     pub(crate) fn retention(&self) -> Duration {
         Duration::from_millis(self.retention_ms)
+    }
+    pub(crate) fn files(&self) -> Duration {
+        Duration::from_millis(self.files_ms)
     }
     pub(crate) fn keep(&self) -> Duration {
         Duration::from_millis(self.keep_ms)

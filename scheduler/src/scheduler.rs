@@ -1,6 +1,6 @@
 //! Runs every chore for every queue, staggered, and lets none of them end the process.
 
-use crate::{Advance, Chore, ChoreError, Done, Follow, History, Letters, Options, Recur, Retain, alarm::Alarms};
+use crate::{Advance, Chore, ChoreError, Done, Follow, History, Letters, Options, Recur, Retain, SweepFiles, alarm::Alarms};
 use futures::FutureExt;
 use longshore_base::{Clock, Name, Random};
 use longshore_jobs::Checker;
@@ -70,11 +70,13 @@ impl Scheduler {
     ) -> Self {
         let alarms = Arc::new(Alarms::new(clock.clone()));
         let advance = Advance::new(broker.clone(), options.tick(), options.lease(), alarms.clone());
+        let files = SweepFiles::new(broker.clone(), history.clone(), checker.blobs().clone(), clock.clone(), &*random, options);
         let recur = Recur::new(broker.clone(), checker, alarms);
         let retain = Retain::new(broker.clone(), history.clone(), options);
         let letters = Letters::new(broker.clone(), history, clock.clone(), &*random, options);
         let follow = Follow::new(broker.clone(), clock.clone());
-        let chores: Vec<Arc<dyn Chore>> = vec![Arc::new(advance), Arc::new(recur), Arc::new(retain), Arc::new(letters), Arc::new(follow)];
+        let chores: Vec<Arc<dyn Chore>> =
+            vec![Arc::new(advance), Arc::new(recur), Arc::new(retain), Arc::new(letters), Arc::new(follow), Arc::new(files)];
         Self::with_chores(chores, broker, clock, random)
     }
 

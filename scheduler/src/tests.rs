@@ -32,6 +32,12 @@ impl History for Memory {
         self.kept.lock().unwrap().extend(jobs.iter().map(|job| job.id));
         Ok(())
     }
+    async fn find(&self, _: JobId) -> Result<Option<Job>, HistoryError> {
+        Ok(None)
+    }
+    async fn deployment(&self, proposed: &str) -> Result<String, HistoryError> {
+        Ok(proposed.to_owned())
+    }
 }
 
 struct Stage {
@@ -44,7 +50,7 @@ struct Stage {
 }
 
 const FAST: Options =
-    Options { tick_ms: 5, lease_ms: 15_000, retention_ms: 5, keep_ms: 60_000, keep_count: 3, dead_keep_ms: 0, dead_alert: 0 };
+    Options { tick_ms: 5, lease_ms: 15_000, retention_ms: 5, files_ms: 5, keep_ms: 60_000, keep_count: 3, dead_keep_ms: 0, dead_alert: 0 };
 
 impl Stage {
     fn new() -> Self {

@@ -20,6 +20,7 @@ mod doctor;
 mod faults;
 mod faults_schedules;
 mod harness;
+mod large;
 mod lease_model;
 mod oracle;
 mod outbound;

@@ -1,15 +1,21 @@
-//! One attempt, top to bottom: decode and run, panics caught, stopped when it must stop; decide; ack.
+//! One attempt, top to bottom: fetch large args; decode and run, panics caught, stopped when it must stop; put a large output away; decide; ack.
 //! Timeouts, cancels and lost leases arrive as a stop from `heartbeat.rs`.
 
 use crate::{
     floor::Floor,
+    patience::Patience,
     running::{Running, Stop},
 };
 use futures::FutureExt;
 use longshore_base::Trace;
-use longshore_jobs::{Attempted, Context, Failure, Parts, decide, traces::Span};
-use longshore_queue::{Ack, ErrorInfo, Json, Outcome, Reason};
-use std::{any::Any, panic::AssertUnwindSafe, sync::atomic::Ordering, time::Duration};
+use longshore_jobs::{Attempted, Context, Failure, Parts, decide, is_large, traces::Span};
+use longshore_queue::{Ack, ErrorInfo, Json, Lease, Outcome, Reason};
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tracing::Instrument;
 
 /// How long a handler that is told to stop may take to end by itself, before its future is dropped.
@@ -34,7 +40,11 @@ pub(crate) async fn run(job: &Running, floor: &Floor) -> Attempted {
     if let Some(trace) = &trace {
         span.record("trace", trace.id_text());
     }
-    let cx = job.context.get_or_init(|| context(job, floor, trace));
+    let lease = match fetched(job, floor).instrument(span.clone()).await {
+        Ok(lease) => lease,
+        Err(attempted) => return attempted,
+    };
+    let cx = job.context.get_or_init(|| context(job, lease, floor, trace));
     let handler = floor.catalog.run(cx);
     let handler = match &floor.options.report {
         Some(report) => report.around(of, handler.boxed()).right_future(),
@@ -53,12 +63,16 @@ pub(crate) async fn run(job: &Running, floor: &Floor) -> Attempted {
         let _ = tokio::time::timeout(LAST_NOTES, cx.close()).await;
     }
     // The secrets that it resolved go no further, whatever becomes of its words.
-    cx.covered(match returned {
+    let attempted = cx.covered(match returned {
         Some(Ok(Some(result))) => came_to(result, job.stop()),
         Some(Ok(None)) => Attempted::KindUnknown,
         Some(Err(panic)) => Attempted::Panicked(panic_message(panic.as_ref())),
         None => job.stop().unwrap_or(Stop::Lost).attempted(true),
-    })
+    });
+    match attempted {
+        Attempted::Returned(Ok(output)) => put_away(job, output, floor).await,
+        other => other,
+    }
 }
 
 /// Ends an attempt: decides, hands the ack over, and frees the slot. Only the first call for a job does anything.
@@ -137,6 +151,45 @@ fn came_to(result: Result<Json, Failure>, stop: Option<Stop>) -> Attempted {
     }
 }
 
+/// The lease with its args as they are, from their file where they lie in one. The handler has not begun when they cannot be had.
+async fn fetched(job: &Running, floor: &Floor) -> Result<Arc<Lease>, Attempted> {
+    tokio::select! {
+        biased;
+        fetched = floor.options.blobs.lease(&job.lease) => fetched.map_err(|failure| came_to(Err(failure), job.stop())),
+        () = job.cancelled.cancelled() => Err(job.stop().unwrap_or(Stop::Lost).attempted(false)),
+    }
+}
+
+/// The end of an attempt that went well: an output that does not fit into the record goes to a file first. The work is done, so that is tried
+/// until it succeeds, or the attempt's time is over.
+async fn put_away(job: &Running, output: Json, floor: &Floor) -> Attempted {
+    let (of, blobs) = (&job.lease.job, &floor.options.blobs);
+    if !is_large(&output) || output.get().len() > blobs.most() {
+        return Attempted::Returned(Ok(output));
+    }
+    let mut patience = Patience::new();
+    loop {
+        let kept = tokio::select! {
+            biased;
+            kept = blobs.keep(&of.queue, of.id, &output) => kept,
+            () = must_stop(job, floor) => return job.stop().unwrap_or(Stop::Lost).attempted(true),
+        };
+        match kept {
+            Ok(kept) => return Attempted::Returned(Ok(kept)),
+            Err(error) => {
+                tracing::warn!(job = %of.id, kind = %of.kind, code = %error.code(), "an output cannot be put away; it will be tried again: {error}");
+                if !error.is_transient() && of.policy.repeatable {
+                    return came_to(Err(error.failure()), job.stop());
+                }
+            }
+        }
+        tokio::select! {
+            () = patience.wait(&*floor.clock, &*floor.random) => {}
+            () = job.cancelled.cancelled() => {}
+        }
+    }
+}
+
 /// Completes when the handler has been told to stop and has had its moment to do so.
 async fn must_stop(job: &Running, floor: &Floor) {
     job.cancelled.cancelled().await;
@@ -145,9 +198,9 @@ async fn must_stop(job: &Running, floor: &Floor) {
     }
 }
 
-fn context(job: &Running, floor: &Floor, trace: Option<Trace>) -> Context {
+fn context(job: &Running, lease: Arc<Lease>, floor: &Floor, trace: Option<Trace>) -> Context {
     Context::new(Parts {
-        lease: job.lease.clone(),
+        lease,
         broker: floor.broker.clone(),
         clock: floor.clock.clone(),
         random: floor.random.clone(),

@@ -79,7 +79,7 @@ impl Floor {
         Arc::new(Self {
             id: format!("{}-{}-{start:08x}", options.host, std::process::id()),
             kinds: catalog.names(),
-            checker: Arc::new(Checker::new(broker.clone(), clock.clone())),
+            checker: Arc::new(Checker::new(broker.clone(), clock.clone()).with_blobs(options.blobs.clone())),
             outbound: Outbound::new(options.allow_outbound.clone()),
             headers: Headers::new(broker.clone(), clock.clone()),
             started_at: clock.now(),

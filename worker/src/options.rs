@@ -2,7 +2,7 @@
 
 use crate::Reporter;
 use longshore_base::Name;
-use longshore_jobs::SecretKeeper;
+use longshore_jobs::{Blobs, SecretKeeper};
 use std::{sync::Arc, time::Duration};
 
 /// How a worker works.
@@ -34,6 +34,8 @@ pub struct Options {
     pub secrets: SecretKeeper,
     /// What backups work with; None: this worker makes none.
     pub backups: Option<longshore_backup::Means>,
+    /// Where large args and outputs lie.
+    pub blobs: Blobs,
     /// Where the worker runs; part of its id.
     pub host: String,
     /// Of the binary.
@@ -56,6 +58,7 @@ impl Default for Options {
             report: None,
             secrets: SecretKeeper::none(),
             backups: None,
+            blobs: Blobs::none(),
             host: "localhost".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }

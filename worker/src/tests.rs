@@ -3,6 +3,7 @@
 mod endings;
 mod house;
 mod kinds;
+mod large;
 mod leasing;
 mod secrets;
 mod shaky;

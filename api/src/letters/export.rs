@@ -14,11 +14,13 @@ use axum::{
 use futures::stream;
 use longshore_base::{Code, Scope};
 use longshore_dlq::Wanted;
-use longshore_queue::{BrokerError, Filter};
-use std::{io, sync::Arc};
+use longshore_queue::{BrokerError, Filter, Job};
+use std::{collections::VecDeque, io, sync::Arc};
 
 /// Letters of a page.
 const PAGE: usize = 100;
+/// Bytes that are sent at once, give or take a letter.
+const CHUNK: usize = 1 << 20;
 
 /// Export dead letters
 ///
@@ -35,7 +37,7 @@ pub(crate) async fn export(State(api): State<Arc<Api>>, caller: Principal, mut p
     params.finish()?;
     let now = api.clock.now().saturating_add(1);
     let filter = Filter { to: Some(wanted.to.map_or(now, |to| to.min(now))), ..letters_of(&wanted) };
-    let mut walk = Walk { api, scope: caller.scope(), wanted, filter, cursor: None, done: false };
+    let mut walk = Walk { api, scope: caller.scope(), wanted, filter, letters: VecDeque::new(), cursor: None, done: false };
     // The first page is read before the answer begins, so that what is wrong is told as a problem.
     let first = walk.page().await?;
     let more = stream::try_unfold(walk, |mut walk| async move {
@@ -57,6 +59,8 @@ struct Walk {
     scope: Scope,
     wanted: Wanted,
     filter: Filter,
+    /// Those of the last page that were not written yet.
+    letters: VecDeque<Job>,
     cursor: Option<String>,
     done: bool,
 }
@@ -64,22 +68,35 @@ struct Walk {
 impl Walk {
     /// The next lines; None: that was all.
     async fn page(&mut self) -> Result<Option<Bytes>, Problem> {
+        if let Some(lines) = self.lines().await? {
+            return Ok(Some(lines));
+        }
         while !self.done {
             let (api, cursor) = (&self.api, self.cursor.as_deref());
             let page = api.call(api.deadline(), Repeat::Read, || api.broker.list(&self.scope, &self.filter, PAGE, cursor)).await;
             let page = page.map_err(|error: BrokerError| error)?;
-            let mut lines = Vec::new();
-            for job in page.items.into_iter().filter(|job| is_meant(&self.wanted, job)) {
-                serde_json::to_writer(&mut lines, &LetterLine::from(job))
-                    .map_err(|error| Problem::new(Code::Internal).cause(error.to_string()))?;
-                lines.push(b'\n');
-            }
+            self.letters = page.items.into_iter().filter(|job| is_meant(&self.wanted, job)).collect();
             self.done = page.cursor.is_none();
             self.cursor = page.cursor;
-            if !lines.is_empty() {
-                return Ok(Some(lines.into()));
+            if let Some(lines) = self.lines().await? {
+                return Ok(Some(lines));
             }
         }
         Ok(None)
+    }
+
+    /// Lines of the letters that were read, as many as are worth sending at once.
+    async fn lines(&mut self) -> Result<Option<Bytes>, Problem> {
+        let mut lines = Vec::new();
+        while lines.len() < CHUNK
+            && let Some(job) = self.letters.pop_front()
+        {
+            // A line without its args would be no letter: one whose file is lost ends the export.
+            let args = self.api.checker.blobs().args(&job).await?;
+            serde_json::to_writer(&mut lines, &LetterLine::from(Job { args, ..job }))
+                .map_err(|error| Problem::new(Code::Internal).cause(error.to_string()))?;
+            lines.push(b'\n');
+        }
+        Ok(Some(lines).filter(|lines| !lines.is_empty()).map(Into::into))
     }
 }

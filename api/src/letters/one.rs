@@ -40,7 +40,7 @@ pub(crate) async fn get(State(api): State<Arc<Api>>, caller: Principal, PathId(i
     let job = letter(&api, &scope, deadline, id).await?;
     let lineage = lineage(&api, &scope, deadline, &job).await?;
     let varies = varies(&api, &scope, &job).await;
-    let letter = LetterView::from(job);
+    let letter = LetterView::of(jobs::whole(&api, job).await);
     Ok((etag(letter.job.revision.into()), Json(LetterInFull { letter, lineage, varies })).into_response())
 }
 
@@ -76,9 +76,11 @@ pub(crate) async fn edit(
         return Err(Problem::new(Code::RevisionMismatch).detail(format!("the letter's revision is {}", job.revision)));
     }
     api.call(deadline, Repeat::Read, || api.checker.check_caller(&job.kind, caller.is_tenant())).await.map_err(|e: RequestError| e)?;
-    let args = api.call(deadline, Repeat::Read, || api.checker.check_args(&job.kind, &body.args)).await.map_err(|e: RequestError| e)?;
-    // The broker refuses another revision than this one, so the difference is to what the edit replaces.
-    let before = serde_json::from_str(job.args.get()).unwrap_or_default();
+    let args = api.call(deadline, Repeat::Read, || api.checker.check_other_args(&job, id, &body.args)).await;
+    let args = args.map_err(|e: RequestError| e)?;
+    // The broker refuses another revision than this one, so the difference is to what the edit replaces. Args that are lost can be replaced.
+    let before = api.checker.blobs().args(&job).await;
+    let before = before.map(|before| serde_json::from_str(before.get()).unwrap_or_default()).unwrap_or_default();
     let diff = diff(&before, &body.args).into_iter().map(Into::into).collect();
     let edit = Edit { args: Some(args), by: Some(caller.name.to_string()), ..Edit::default() };
     match api.call(deadline, Repeat::Once, || api.broker.edit(&scope, id, revision, edit.clone())).await {
@@ -87,7 +89,7 @@ pub(crate) async fn edit(
         Err(BrokerError::NotFound) => return Err(Problem::new(Code::NotEditable)),
         Err(error) => return Err(Problem::from(error).ids([id])),
     }
-    let letter = LetterView::from(letter(&api, &scope, deadline, id).await?);
+    let letter = LetterView::of(jobs::whole(&api, letter(&api, &scope, deadline, id).await?).await);
     Ok((etag(letter.job.revision.into()), Json(LetterEdited { letter, diff })).into_response())
 }
 

@@ -1,6 +1,6 @@
 //! A dead letter as it is shown: the job, what names its group, and what it led to.
 
-use crate::view::JobView;
+use crate::view::{JobView, Whole};
 use longshore_dlq::{Difference, Varies};
 use longshore_queue::{Job, JobId, Reason, State};
 use serde::Serialize;
@@ -19,8 +19,15 @@ pub(crate) struct LetterView {
 
 impl From<Job> for LetterView {
     fn from(job: Job) -> Self {
-        let fingerprint = job.last_error().map(|error| error.fingerprint.clone());
-        Self { job: JobView::from(job), fingerprint }
+        Self::of(Whole::without_files(job))
+    }
+}
+
+impl LetterView {
+    /// The letter with what lies in files.
+    pub(super) fn of(whole: Whole) -> Self {
+        let fingerprint = whole.job.last_error().map(|error| error.fingerprint.clone());
+        Self { job: JobView::from(whole), fingerprint }
     }
 }
 

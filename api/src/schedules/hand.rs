@@ -70,7 +70,7 @@ pub(crate) async fn resume(
 async fn turn(api: &Api, caller: &Principal, target: Target, change: ScheduleChange, expected: IfMatch) -> Result<Response, Problem> {
     let (target, deadline) = (target.finish()?, api.deadline());
     known(api, caller, deadline, &target).await?;
-    Ok(shown(api, super::change(api, deadline, &target, change, expected.revision).await?))
+    Ok(shown(api, super::change(api, deadline, &target, change, expected.revision).await?).await)
 }
 
 /// Run a schedule now

@@ -1,8 +1,8 @@
 //! A schedule as it is shown: all that it says, as resolved, and how it stands.
 
 use super::body::{MissedWord, says, split};
-use crate::time::Time;
-use longshore_base::{Millis, Name};
+use crate::{time::Time, view::LargeView};
+use longshore_base::{Code, Millis, Name};
 use longshore_queue::{
     Gap, JobId, Json, LATE_MS, Missed, Overlap, Pause, RepeatedHour, ScheduleState, Tick, TickOutcome, TickRecord, Timetable,
 };
@@ -27,8 +27,13 @@ pub(crate) struct ScheduleView {
     timezone: String,
     #[schema(schema_with = crate::view::name)]
     kind: Name,
+    /// null in lists, and where their file cannot be read, if they are larger than 256 KiB: `large_args` tells.
     #[schema(value_type = serde_json::Value)]
-    args: Json,
+    args: Option<Json>,
+    /// Of args that are kept in a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, inline)]
+    large_args: Option<LargeView>,
     #[schema(schema_with = crate::view::name)]
     queue: Name,
     #[schema(value_type = Option<String>)]
@@ -99,6 +104,7 @@ impl ScheduleView {
         let last_late = |last: &TickRecord| last.outcome == TickOutcome::Missed || last.late_ms() > LATE_MS.unsigned_abs();
         let late = overdue || state.last_tick.as_ref().is_some_and(last_late);
         let schedule = state.schedule;
+        let large_args = LargeView::of(&schedule.args);
         let (cron, every_ms) = split(schedule.timing.when);
         let (missed, missed_max) = match schedule.missed {
             Missed::Skip => (MissedWord::Skip, None),
@@ -112,7 +118,8 @@ impl ScheduleView {
             every_ms,
             timezone: schedule.timing.timezone,
             kind: schedule.kind,
-            args: schedule.args,
+            args: large_args.is_none().then_some(schedule.args),
+            large_args,
             queue: schedule.queue,
             client: schedule.client,
             priority: schedule.priority.unwrap_or_default().get(),
@@ -137,6 +144,16 @@ impl ScheduleView {
             held_job: state.held_job,
             late,
         }
+    }
+
+    /// With args that were kept in a file.
+    pub(super) fn complete(&mut self, args: Json) {
+        self.args = Some(args);
+    }
+
+    /// The file cannot be read.
+    pub(super) fn at_fault(&mut self, code: Code) {
+        self.large_args = self.large_args.take().map(|large| large.at_fault(code));
     }
 }
 

@@ -9,11 +9,11 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use longshore_base::{ManualClock, Name, SeededRandom};
-use longshore_jobs::{Catalog, Checker};
+use longshore_jobs::{Blobs, Catalog, Checker};
 use longshore_queue::{
     Ack, Broker, Job, JobId, KindRecord, LeaseRequest, Outcome, Policy, SqliteBroker, SqliteOptions, model::ModelBroker,
 };
-use longshore_store::{Role, Store, StoreOptions};
+use longshore_store::{Files, FilesOptions, Role, Store, StoreOptions};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
@@ -47,7 +47,7 @@ pub(super) struct Harness {
     pub(super) other: String,
     /// Valid once.
     pub(super) revoked: String,
-    _dir: TempDir,
+    pub(super) dir: TempDir,
 }
 
 #[derive(Debug)]
@@ -115,7 +115,9 @@ impl Harness {
         let store = Store::open(&url, &StoreOptions::default()).await.expect("a store");
         let broker = Arc::new(Flaky::before(broker));
         let random = SeededRandom::new(7);
-        let checker = Arc::new(Checker::new(Arc::clone(&broker) as Arc<dyn Broker>, Arc::new(clock.clone())));
+        let files = Files::open(&format!("file://{}", dir.path().join("files").display()), FilesOptions::default()).expect("a folder");
+        let checker = Checker::new(Arc::clone(&broker) as Arc<dyn Broker>, Arc::new(clock.clone()));
+        let checker = Arc::new(checker.with_blobs(Blobs::new(files)));
         checker.register(Catalog::standard().records()).await.expect("kinds are registered");
         let now = NOW;
         let mut keys = Vec::new();
@@ -136,7 +138,7 @@ impl Harness {
             own_metrics: None,
         };
         let (operator, acme, other, revoked) = (key(0), key(1), key(2), key(3));
-        Self { router: router(state.clone()), state, broker, clock, operator, acme, other, revoked, _dir: dir }
+        Self { router: router(state.clone()), state, broker, clock, operator, acme, other, revoked, dir }
     }
 
     /// Sends one request in process.

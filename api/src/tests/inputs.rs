@@ -94,7 +94,7 @@ async fn args_and_kinds_are_told_by_their_own_codes() {
     assert!(args.body["errors"][0]["allowed"].is_string());
     let both = post(json!({ "kind": "demo.sleep", "args": { "ms": "x" }, "priority": 99 })).await.problem(422, "request.invalid");
     assert_eq!(both.pointers(), ["/args/ms", "/priority"], "faults of args and of fields come together");
-    post(json!({ "kind": "demo.echo", "args": { "a": "x".repeat(262_144) } })).await.problem(413, "jobs.args_too_large");
+    post(json!({ "kind": "demo.echo", "args": { "a": "x".repeat(16 << 20) } })).await.problem(413, "jobs.args_too_large");
 }
 
 #[tokio::test]

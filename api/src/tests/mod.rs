@@ -9,6 +9,7 @@ mod idempotency;
 mod inputs;
 mod jobs;
 mod lanes;
+mod large;
 mod letters;
 mod letters_elsewhere;
 mod letters_many;

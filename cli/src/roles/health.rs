@@ -8,6 +8,7 @@ use axum::{
     routing::get,
 };
 use longshore_api::{LastLease, OwnMetrics, broker_metrics};
+use longshore_jobs::Blobs;
 use longshore_queue::Broker;
 use longshore_store::Store;
 use serde_json::json;
@@ -24,6 +25,8 @@ pub(crate) struct Watched {
     pub(crate) broker: Arc<dyn Broker>,
     /// None in roles that need no store.
     pub(crate) store: Option<Store>,
+    /// Where large args and outputs lie.
+    pub(crate) blobs: Blobs,
     /// None in roles that do not lease.
     pub(crate) last_lease: Option<LastLease>,
     pub(crate) own_metrics: OwnMetrics,
@@ -35,7 +38,7 @@ impl fmt::Debug for Watched {
     }
 }
 
-/// `/healthz` (alive), `/readyz` (broker and store answer, and lease calls do), `/metrics`.
+/// `/healthz` (alive), `/readyz` (broker, store and files answer, and lease calls do), `/metrics`.
 pub(crate) fn router(watched: Watched) -> Router {
     let alive = || async { Json(json!({ "status": "ok" })) };
     Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).route("/metrics", get(metrics)).with_state(watched)
@@ -56,6 +59,11 @@ async fn ready(State(watched): State<Watched>) -> Response {
             Ok(Err(error)) => faults.push(format!("the store: {}", error.code())),
             Err(_) => faults.push("the store does not answer".into()),
         }
+    }
+    match tokio::time::timeout(ANSWER_MAX, watched.blobs.ping()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => faults.push(format!("the files: {}", error.code())),
+        Err(_) => faults.push("the files do not answer".into()),
     }
     if let Some(unanswered) = watched.last_lease.and_then(|last_lease| last_lease()).filter(|ago| *ago > LEASE_MAX) {
         faults.push(format!("no lease call has succeeded for {} s", unanswered.as_secs()));

@@ -2,9 +2,9 @@
 
 use crate::{host::Host, stop::Stop};
 use longshore_config::{BrokerPlace, Secret, Settings, StorePlace};
-use longshore_jobs::Checker;
+use longshore_jobs::{Blobs, Checker};
 use longshore_queue::{Broker, BrokerError, Fault, Health, RedisBroker, RedisOptions, RedisTls, SqliteBroker, SqliteOptions};
-use longshore_store::{Store, StoreError, StoreOptions};
+use longshore_store::{Files, FilesOptions, Store, StoreError, StoreOptions};
 use std::{error::Error, sync::Arc};
 
 /// Makes the data folder if it is not there, and sees that files can be made in it.
@@ -37,6 +37,27 @@ pub(crate) async fn store(settings: &Settings, migrate: bool) -> Result<Store, S
             _ => Stop::unreachable(format!("{told}\n  what to do: check that it runs and that --store names it")),
         }
     })
+}
+
+/// Opens the place of the files. Nothing is sent: a bucket that does not answer holds up only those jobs that need it.
+pub(crate) fn files(settings: &Settings, host: &Host) -> Result<Files, Stop> {
+    let options = FilesOptions { aws: host.environment.aws.clone(), ..FilesOptions::default() };
+    Files::open(&settings.files.address(), options).map_err(|error| {
+        let todo = "what to do: name a folder that this user may write to, or a bucket, with --files, and see to its AWS_… variables";
+        Stop::failed(format!("the files {}: {}\n  {todo}", settings.files, chain(&error)))
+    })
+}
+
+/// Where large args and outputs lie. Several machines that share a Redis see each other's files only in a bucket or a shared folder.
+pub(crate) fn blobs(settings: &Settings, host: &Host) -> Result<Blobs, Stop> {
+    let files = files(settings, host)?;
+    if files.is_folder() && !settings.broker.is_sqlite() {
+        tracing::info!(
+            files = files.place(),
+            "args and outputs over 256 KiB lie in this folder; processes on other machines need the same one, or a bucket (--files)"
+        );
+    }
+    Ok(Blobs::new(files))
 }
 
 /// Opens the broker and refuses one that is set up in a way that loses jobs.

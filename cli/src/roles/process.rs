@@ -104,7 +104,8 @@ impl Process {
         let listener = bind(&roles, &settings).await?;
         parts::folder(&settings, host)?;
         let broker = parts::broker(&settings, host).await?;
-        let checker = Arc::new(Checker::new(broker.clone(), host.clock.clone()));
+        let blobs = parts::blobs(&settings, host)?;
+        let checker = Arc::new(Checker::new(broker.clone(), host.clock.clone()).with_blobs(blobs));
         if roles.api || roles.worker {
             parts::register(&settings, host, &*broker, &checker).await?;
         }
@@ -114,7 +115,7 @@ impl Process {
             _ => false,
         };
         let own_metrics = metrics(host)?;
-        let worker = if roles.worker { Some(work(&settings, host, &broker, telemetry)?) } else { None };
+        let worker = if roles.worker { Some(work(&settings, host, &broker, &checker, telemetry)?) } else { None };
         let scheduler = store.as_ref().filter(|_| roles.scheduler).map(|store| time(&settings, host, &broker, &checker, store));
         let last_lease = worker.clone().map(|worker| Arc::new(move || Some(worker.status().unanswered)) as LastLease);
         let server = listener.map(|(listener, address)| {
@@ -127,7 +128,7 @@ impl Process {
                     tokio::spawn(longshore_api::serve(listener, state, stop.clone().cancelled_owned()))
                 }
                 None => {
-                    let watched = health::Watched { broker, store: store.clone(), last_lease, own_metrics };
+                    let watched = health::Watched { broker, store: store.clone(), blobs: checker.blobs().clone(), last_lease, own_metrics };
                     let serving = axum::serve(listener, health::router(watched)).with_graceful_shutdown(stop.clone().cancelled_owned());
                     tokio::spawn(async move {
                         if let Err(error) = serving.await {
@@ -193,7 +194,7 @@ async fn bind(roles: &Roles, settings: &Settings) -> Result<Option<(TcpListener,
     Ok(Some((listener, address)))
 }
 
-fn work(settings: &Settings, host: &Host, broker: &Arc<dyn Broker>, telemetry: &Telemetry) -> Result<Worker, Stop> {
+fn work(settings: &Settings, host: &Host, broker: &Arc<dyn Broker>, checker: &Checker, telemetry: &Telemetry) -> Result<Worker, Stop> {
     let chosen = &settings.worker;
     let options = longshore_worker::Options {
         queues: if chosen.queues.is_empty() { Queues::All } else { Queues::Named(chosen.queues.clone()) },
@@ -210,6 +211,7 @@ fn work(settings: &Settings, host: &Host, broker: &Arc<dyn Broker>, telemetry: &
             path: host.environment.path.clone(),
             clock: host.clock.clone(),
         }),
+        blobs: checker.blobs().clone(),
         host: machine(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..longshore_worker::Options::default()

@@ -6,8 +6,7 @@ use crate::{
     testing::{House, NOW},
 };
 use async_trait::async_trait;
-use longshore_base::Name;
-use longshore_queue::{BrokerError, Json, Replay, State, json as raw};
+use longshore_queue::{BrokerError, Job, JobId, Json, Replay, State, json as raw};
 use serde_json::{Value, json};
 
 /// Asked for nothing.
@@ -15,8 +14,15 @@ pub(crate) struct Nothing;
 
 #[async_trait]
 impl CheckArgs for Nothing {
-    async fn check(&self, _: &Name, args: &Value) -> Result<Json, ArgsFault> {
+    async fn check(&self, _: &Job, _: JobId, args: &Value) -> Result<Json, ArgsFault> {
         panic!("asked about {args}");
+    }
+    async fn args(&self, letter: &Job) -> Result<Value, ArgsFault> {
+        panic!("asked for the args of {}", letter.id);
+    }
+    async fn share(&self, letter: &Job, new: JobId) -> Result<(), ArgsFault> {
+        assert_ne!(letter.id, new);
+        Ok(())
     }
 }
 
@@ -25,14 +31,49 @@ struct Numbers;
 
 #[async_trait]
 impl CheckArgs for Numbers {
-    async fn check(&self, kind: &Name, args: &Value) -> Result<Json, ArgsFault> {
-        assert_eq!(kind.as_str(), "demo.fail");
+    async fn check(&self, letter: &Job, new: JobId, args: &Value) -> Result<Json, ArgsFault> {
+        assert_eq!(letter.kind.as_str(), "demo.fail");
+        assert_ne!(letter.id, new);
         match &args["to"] {
             Value::Number(_) => Ok(raw(args)),
             Value::Bool(_) => Err(ArgsFault::Broker(BrokerError::Unavailable("gone".into()))),
             other => Err(ArgsFault::Refused(format!("/args/to: {other} has the wrong type"))),
         }
     }
+    async fn args(&self, letter: &Job) -> Result<Value, ArgsFault> {
+        Ok(serde_json::from_str(letter.args.get()).expect("args"))
+    }
+    async fn share(&self, letter: &Job, _: JobId) -> Result<(), ArgsFault> {
+        panic!("{} is repeated with other args", letter.id);
+    }
+}
+
+/// Has lost the files of letters.
+struct Lost;
+
+#[async_trait]
+impl CheckArgs for Lost {
+    async fn check(&self, _: &Job, _: JobId, args: &Value) -> Result<Json, ArgsFault> {
+        panic!("asked about {args}");
+    }
+    async fn args(&self, _: &Job) -> Result<Value, ArgsFault> {
+        Err(ArgsFault::Refused("files.missing".to_owned()))
+    }
+    async fn share(&self, _: &Job, _: JobId) -> Result<(), ArgsFault> {
+        Err(ArgsFault::Refused("files.missing".to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn a_letter_whose_args_are_lost_is_told_and_left() {
+    let house = House::new();
+    let operation = house.id().await;
+    let letter = house.letter("q", "acme", json!({"n": 1}), "a").await;
+    for patch in [None, Some(&json!({"n": 2}))] {
+        let verdicts = house.letters().replay(&[letter], operation, patch, &Lost).await.unwrap();
+        assert_eq!(verdicts, [Verdict::Refused("files.missing".to_owned())]);
+    }
+    assert!(house.job(letter).await.replays.is_empty());
 }
 
 #[tokio::test]

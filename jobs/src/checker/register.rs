@@ -101,7 +101,9 @@ impl Checker {
                 scanned += page.scanned.max(1);
                 for job in page.items {
                     looked_at += 1;
-                    let args: Value = serde_json::from_str(job.args.get()).unwrap_or_default();
+                    // Args that cannot be read cannot be judged; their job tells it when it runs.
+                    let Ok(args) = self.blobs.args(&job).await else { continue };
+                    let args: Value = serde_json::from_str(args.get()).unwrap_or_default();
                     if validator.is_valid(&args) {
                         continue;
                     }

@@ -40,6 +40,7 @@ impl Context {
         let mut verdicts = Vec::with_capacity(ids.len());
         for part in ids.chunks(CALL) {
             let (settled, open) = self.sort_out(part, cancellable).await?;
+            let open: Vec<_> = open.iter().map(|job| job.id).collect();
             let answers = if open.is_empty() { Vec::new() } else { self.told(broker.cancel(&scope, &open).await)? };
             let answers = answers.into_iter().zip(&open).map(|(answer, id)| answer.map(|_| *id));
             self.complete(settled, answers, &mut verdicts)?;
@@ -62,8 +63,9 @@ impl Context {
         };
         let mut verdicts = Vec::with_capacity(ids.len());
         for part in ids.chunks(CALL) {
-            let (settled, open) = self.sort_out(part, movable).await?;
-            let moves: Vec<_> = open.iter().map(|id| Relocation { id: *id, new_id: new_id(*id), queue: queue.clone() }).collect();
+            let (mut settled, mut open) = self.sort_out(part, movable).await?;
+            self.share(queue, new_id, &mut settled, &mut open).await?;
+            let moves: Vec<_> = open.iter().map(|job| Relocation { id: job.id, new_id: new_id(job.id), queue: queue.clone() }).collect();
             let answers = if moves.is_empty() { Vec::new() } else { self.told(broker.relocate(&scope, moves).await)? };
             self.complete(settled, answers.into_iter(), &mut verdicts)?;
         }
@@ -142,15 +144,32 @@ impl Context {
     }
 
     /// The verdicts that need no call, and the jobs that do.
-    async fn sort_out(
-        &self,
-        ids: &[JobId],
-        settle: impl Fn(&Job) -> Option<Verdict>,
-    ) -> Result<(Vec<Option<Verdict>>, Vec<JobId>), Failure> {
+    async fn sort_out(&self, ids: &[JobId], settle: impl Fn(&Job) -> Option<Verdict>) -> Result<(Vec<Option<Verdict>>, Vec<Job>), Failure> {
         let jobs = self.told(self.inner.parts.broker.get(&self.reach(), ids).await)?;
         let settled: Vec<_> = jobs.iter().map(|job| job.as_ref().map_or(Some(Verdict::Skipped), &settle)).collect();
-        let open = ids.iter().zip(&settled).filter(|(_, verdict)| verdict.is_none()).map(|(id, _)| *id).collect();
+        let open = jobs.into_iter().zip(&settled).filter(|(_, verdict)| verdict.is_none()).filter_map(|(job, _)| job).collect();
         Ok((settled, open))
+    }
+
+    /// Gives the new jobs of `open` files of their own where the args lie in one. A job whose file is lost is settled: it stays where it is.
+    async fn share(
+        &self,
+        queue: &Name,
+        new_id: impl Fn(JobId) -> JobId,
+        settled: &mut [Option<Verdict>],
+        open: &mut Vec<Job>,
+    ) -> Result<(), Failure> {
+        let blobs = self.inner.parts.checker.blobs();
+        let (jobs, mut gaps) = (std::mem::take(open), settled.iter_mut().filter(|verdict| verdict.is_none()));
+        for job in jobs {
+            let gap = gaps.next();
+            match blobs.share(&job, queue, new_id(job.id)).await {
+                Ok(()) => open.push(job),
+                Err(error) if error.is_transient() => return Err(error.failure()),
+                Err(error) => drop(gap.map(|gap| *gap = Some(Verdict::Refused(format!("{}: {error}", error.code()))))),
+            }
+        }
+        Ok(())
     }
 
     /// Fills the answers of a call into the gaps that [`Context::sort_out`] left.

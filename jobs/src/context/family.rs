@@ -118,9 +118,14 @@ impl Context {
 
     async fn put(&self, mut job: NewJob) -> Result<Enqueued, Failure> {
         job.trace = self.trace().cloned();
-        let mut each = self.inner.parts.broker.enqueue(vec![job]).await.map_err(|e| self.inner.failure(&e))?;
+        let parts = &self.inner.parts;
+        let mut each = parts.broker.enqueue(vec![job.clone()]).await.map_err(|e| self.inner.failure(&e))?;
         match each.pop() {
-            Some(enqueued) => enqueued.map_err(|e| self.inner.failure(&e)),
+            Some(enqueued) => {
+                let enqueued = enqueued.map_err(|e| self.inner.failure(&e))?;
+                parts.checker.blobs().settle(&job, enqueued.id).await;
+                Ok(enqueued)
+            }
             None => Err(Failure::Retry(Cause::new(Code::Internal, "the broker answered nothing for the job"))),
         }
     }
@@ -129,6 +134,7 @@ impl Context {
         match error {
             RequestError::Faults { code, .. } => Failure::Fatal(Cause::new(code, error.told())),
             RequestError::Broker(error) => self.inner.failure(error),
+            RequestError::Blob(error) => error.failure(),
         }
     }
 }

@@ -2,9 +2,9 @@
 //! `operations` reaches every tenant's jobs.
 
 use super::Context;
-use crate::{Checker, Failure, RequestError};
+use crate::{BlobError, Checker, Failure, RequestError};
 use async_trait::async_trait;
-use longshore_base::{Name, Scope};
+use longshore_base::Scope;
 use longshore_dlq::{ArgsFault, CheckArgs, DeadLetters, FirstResult, Found, Search, Verdict};
 use longshore_queue::{Job, JobId, Json, OPERATIONS};
 use serde_json::Value;
@@ -102,10 +102,24 @@ impl Context {
 
 #[async_trait]
 impl CheckArgs for Checker {
-    async fn check(&self, kind: &Name, args: &Value) -> Result<Json, ArgsFault> {
-        self.check_args(kind, args).await.map_err(|error| match error {
+    async fn check(&self, letter: &Job, new: JobId, args: &Value) -> Result<Json, ArgsFault> {
+        self.check_other_args(letter, new, args).await.map_err(|error| match error {
             RequestError::Broker(error) => ArgsFault::Broker(error),
+            RequestError::Blob(error) => fault(error),
             faults @ RequestError::Faults { .. } => ArgsFault::Refused(faults.told()),
         })
     }
+
+    async fn args(&self, letter: &Job) -> Result<Value, ArgsFault> {
+        let args = self.blobs().args(letter).await.map_err(fault)?;
+        Ok(serde_json::from_str(args.get()).unwrap_or_default())
+    }
+
+    async fn share(&self, letter: &Job, new: JobId) -> Result<(), ArgsFault> {
+        self.blobs().share(letter, &letter.queue, new).await.map_err(fault)
+    }
+}
+
+fn fault(error: BlobError) -> ArgsFault {
+    if error.is_transient() { ArgsFault::Broker(error.into()) } else { ArgsFault::Refused(format!("{}: {error}", error.code())) }
 }

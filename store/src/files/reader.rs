@@ -4,6 +4,9 @@ use super::FilesError;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream::BoxStream};
 
+/// So many empty pieces in a row are no file any more.
+const EMPTY_MAX: usize = 16;
+
 /// An open file.
 pub struct FileReader {
     name: String,
@@ -28,15 +31,21 @@ impl FileReader {
     /// # Errors
     /// [`FilesError::Cut`] when it ends before its length, [`FilesError::Unavailable`].
     pub async fn next(&mut self) -> Result<Option<Bytes>, FilesError> {
-        match self.stream.next().await {
-            Some(Ok(chunk)) => {
-                self.left = self.left.checked_sub(chunk.len() as u64).ok_or_else(|| FilesError::Cut { name: self.name.clone() })?;
-                Ok(Some(chunk))
+        let cut = || FilesError::Cut { name: self.name.clone() };
+        // A file that was cut while it was open reads as nothing, again and again.
+        for _ in 0..EMPTY_MAX {
+            match self.stream.next().await {
+                Some(Ok(chunk)) if chunk.is_empty() && self.left > 0 => {}
+                Some(Ok(chunk)) => {
+                    self.left = self.left.checked_sub(chunk.len() as u64).ok_or_else(cut)?;
+                    return Ok(Some(chunk));
+                }
+                Some(Err(error)) => return Err(FilesError::of("read", &self.name, error)),
+                None if self.left > 0 => return Err(cut()),
+                None => return Ok(None),
             }
-            Some(Err(error)) => Err(FilesError::of("read", &self.name, error)),
-            None if self.left > 0 => Err(FilesError::Cut { name: self.name.clone() }),
-            None => Ok(None),
         }
+        Err(cut())
     }
 
     /// The same as a stream, such as `tokio_util::io::StreamReader` takes.

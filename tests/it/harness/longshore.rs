@@ -42,12 +42,18 @@ impl Longshore {
 
     /// A role of one of the binaries, ready.
     pub(crate) async fn start(name: &str, role: &str, data: PathBuf, flags: &[&str]) -> Self {
+        Self::start_with(&[], name, role, data, flags).await
+    }
+
+    /// The same with some variables in its environment.
+    pub(crate) async fn start_with(variables: &[(&str, &str)], name: &str, role: &str, data: PathBuf, flags: &[&str]) -> Self {
         let mut last = String::new();
         for _ in 0..STARTS {
             let listen = format!("127.0.0.1:{}", free_port());
             let own = [role, "--json", "--listen", &listen, "--data", path(&data)];
-            let args: Vec<_> = own.into_iter().chain(flags.iter().copied()).map(str::to_owned).collect();
-            match Server::start(None, path(&binary(name)), &args, "\"ready\":true").await {
+            let before = variables.iter().map(|(name, value)| format!("{name}={value}")).chain([path(&binary(name)).to_owned()]);
+            let args: Vec<_> = before.chain(own.into_iter().chain(flags.iter().copied()).map(str::to_owned)).collect();
+            match Server::start(None, "env", &args, "\"ready\":true").await {
                 Ok(server) => return Self { url: format!("http://{listen}"), data, server },
                 Err(error) => last = error,
             }

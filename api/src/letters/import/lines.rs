@@ -4,10 +4,11 @@ use crate::{limits::Limits, problem::Problem};
 use axum::{body::BodyDataStream, extract::Request, http::header};
 use futures::StreamExt;
 use longshore_base::Code;
+use longshore_jobs::BLOB_MAX;
 use std::time::Duration;
 
 /// Bytes of one line: the largest args, and a long history.
-pub(super) const LINE_MAX: usize = 2 * 1024 * 1024;
+pub(super) const LINE_MAX: usize = BLOB_MAX + 2 * 1024 * 1024;
 
 /// One line of a body.
 #[derive(Debug, PartialEq, Eq)]

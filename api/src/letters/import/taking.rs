@@ -67,6 +67,7 @@ impl From<RequestError> for Stop {
             RequestError::Faults { faults, .. } => faults.into(),
             RequestError::Broker(BrokerError::NotDurable) => Self::Refused(BrokerError::NotDurable.to_string()),
             RequestError::Broker(error) => Self::Failed(error.into()),
+            RequestError::Blob(error) => Self::Failed(error.into()),
         }
     }
 }
@@ -151,6 +152,8 @@ impl<'a> Taking<'a> {
         let (made, mut letter) = (job.id, rest.letter(job));
         // An id names its queue's number too, which may be another one here.
         if id.home() == made.home() {
+            let renamed = api.checker.blobs().rename(&letter.job.queue, &letter.job.args, made, id).await;
+            renamed.map_err(|error| Stop::Failed(error.into()))?;
             letter.job.id = id;
         }
         Ok(Pending { line, made, letter })

@@ -69,13 +69,13 @@ pub(super) async fn preview(api: &Api, caller: &Principal, args: &ReplayArgs, pa
     };
     let mut patched = Vec::new();
     for letter in letters.iter().filter(|job| job.state == State::Dead && !job.replayed) {
-        let before: Value = serde_json::from_str(letter.args.get()).unwrap_or_default();
+        let before: Value = serde_json::from_str(api.checker.blobs().args(letter).await?.get()).unwrap_or_default();
         let mut after = before.clone();
         merge(&mut after, patch);
         let refused = match api.call(deadline, Repeat::Read, || api.checker.check_args(&letter.kind, &after)).await {
             Ok(_) => None,
             Err(faults @ RequestError::Faults { .. }) => Some(faults.told()),
-            Err(RequestError::Broker(error)) => return Err(error.into()),
+            Err(error) => return Err(error.into()),
         };
         patched.push(Patched { id: letter.id, diff: diff(&before, &after).into_iter().map(Into::into).collect(), refused });
     }

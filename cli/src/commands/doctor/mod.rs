@@ -1,11 +1,12 @@
-//! `doctor` — everything that is wrong with a set-up, in one report: configuration, folders and their disks, store, broker, workers, API,
-//! key. Each finding says what it means and what mends it.
+//! `doctor` — everything that is wrong with a set-up, in one report: configuration, folders and their disks, store, broker, workers, files,
+//! API, key. Each finding says what it means and what mends it.
 //!
 //! Exit: 0 without a fault (notes are no faults), 69 if all that is wrong is that something cannot be reached, else 1; a faulty
 //! configuration ends with 78 before anything is looked at.
 
 mod broker;
 mod disk;
+mod files;
 
 use crate::{
     client::{Client, Remote},
@@ -104,6 +105,7 @@ pub(crate) async fn run(args: &Args, host: &Host) -> Result<(), Stop> {
     findings.extend(disk::all(&settings));
     findings.push(store(&settings).await);
     findings.extend(broker::all(&settings, host).await);
+    findings.extend(files::all(&settings, host).await);
     let remote = Remote { api: args.api.clone(), key_file: args.key_file.clone(), data: Some(settings.data.clone()) };
     findings.extend(api(&host.client(&remote)?).await);
     tell(&findings, host.json);

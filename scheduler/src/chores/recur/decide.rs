@@ -78,6 +78,7 @@ impl Decider {
         match self.checker.tick(state, at).await {
             Ok(job) => Ok(Ok(Box::new(job))),
             Err(RequestError::Broker(error)) if error.is_transient() => Err(error),
+            Err(RequestError::Blob(error)) if error.is_transient() => Err(error.into()),
             Err(refused) => Ok(Err(refused.told())),
         }
     }
