@@ -181,7 +181,7 @@ async fn a_broken_line_is_told_and_the_others_go_in(api: Harness) {
         (with(1, json!({ "history": [{ "at": later, "what": "died" }] })), "/history/0/at"),
         (with(1, json!({ "unique": { "key": "k", "mode": "throttle" } })), "/unique/window_ms"),
         (format!("{{\"args\": {deep}}}"), "deeper"),
-        ("x".repeat(3 * 1024 * 1024), "bytes"),
+        ("x".repeat(longshore_jobs::BLOB_MAX + 3 * 1024 * 1024), "bytes"),
     ];
     let mut lines = vec![with(100, json!({}))];
     for (n, (bad, _)) in bad.iter().enumerate() {
