@@ -4,6 +4,7 @@ use crate::{host::Host, print, print::Table, stop::Stop};
 use clap::Args;
 use serde_json::Value;
 use std::{io::IsTerminal, time::Duration};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// One look, for programs and for people.
 #[derive(Debug)]
@@ -46,8 +47,14 @@ impl Watch {
             return Ok(());
         };
         let (mut screen, mut seen) = (Screen::of(host), None);
+        // Whoever watches has seen enough; that is no failure.
+        let mut enough = signal(SignalKind::interrupt()).map_err(|error| Stop::failed(format!("signals cannot be received: {error}")))?;
         loop {
-            let open = match look().await {
+            let looked = tokio::select! {
+                looked = look() => looked,
+                _ = enough.recv() => return Ok(()),
+            };
+            let open = match looked {
                 Ok(view) => {
                     seen = Some(host.clock.elapsed());
                     screen.put(&view, &longshore_base::rfc3339(host.clock.now()))
@@ -60,8 +67,7 @@ impl Watch {
             }
             tokio::select! {
                 () = host.clock.sleep(every) => {}
-                // Whoever watches has seen enough; that is no failure.
-                _ = tokio::signal::ctrl_c() => return Ok(()),
+                _ = enough.recv() => return Ok(()),
             }
         }
     }
