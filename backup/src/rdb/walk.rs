@@ -166,19 +166,20 @@ fn value(kind: u8, parts: &mut Parts<impl Read>, hash: &mut Hash) -> Result<(), 
         }
         15 | 19 | 21 => {
             of(STREAM, hash);
-            stream(
-                parts,
-                match kind {
-                    15 => 1,
-                    19 => 2,
-                    _ => 3,
-                },
-                hash,
-            )?;
+            stream(parts, stream_form(kind), hash)?;
         }
         other => return Err(Broken::Unknown(format!("a value is of the type {other}"))),
     }
     Ok(())
+}
+
+/// How a stream of this type is written; each form says more than the one before.
+const fn stream_form(kind: u8) -> u8 {
+    match kind {
+        15 => 1,
+        19 => 2,
+        _ => 3,
+    }
 }
 
 fn quicklist_node(parts: &mut Parts<impl Read>, hash: &mut Hash) -> Result<(), Broken> {
