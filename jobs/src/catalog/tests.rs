@@ -100,6 +100,9 @@ fn the_standard_kinds_are_there_and_told() {
             "demo.sleep",
             "http.request",
             "jobs.bulk",
+            "ops.backup",
+            "ops.prune_backups",
+            "ops.verify_backup",
             "schedules.backfill"
         ]
     );
