@@ -89,7 +89,7 @@ async fn a_life(up: &Longshore, kept: &Path) {
     let letter = caller.enqueue(&doomed).await;
     caller.in_state(&letter, "dead").await;
     let before = files(kept).len();
-    let done = up.json(&["dlq", "replay", "--id", &letter, "--watch"]);
+    let done = up.json(&["dlq", "replay", &letter, "--watch"]);
     assert_eq!(done["output"]["replayed"].as_u64().or(done["tally"]["replayed"].as_u64()), Some(1), "{done:#}");
     let new = caller.job(&letter).await["replays"][0].as_str().expect("a replay").to_owned();
     assert_eq!(caller.in_state(&new, "dead").await["args"], doomed["args"]);
@@ -119,7 +119,8 @@ async fn large_payloads_live_in_a_bucket() {
     assert_eq!(std::fs::read_dir(up.data.join("files")).map(Iterator::count).unwrap_or_default(), 0, "nothing lies on this machine");
 }
 
-#[tokio::test]
+// The bucket is in this process, and the commands wait for it.
+#[tokio::test(flavor = "multi_thread")]
 async fn roles_on_a_redis_share_a_bucket() {
     let (redis, s3) = (redis::Redis::start(&[]).await, S3::start().await);
     let broker = format!("redis://127.0.0.1:{}", redis.port);
@@ -163,7 +164,8 @@ async fn a_worker_that_does_not_see_a_file_says_so() {
     );
 }
 
-#[tokio::test]
+// The bucket is in this process, and the commands wait for it.
+#[tokio::test(flavor = "multi_thread")]
 async fn files_that_cannot_be_reached_hold_up_only_what_needs_them() {
     let s3 = S3::start().await;
     let wrong = s3.variables_with("another");

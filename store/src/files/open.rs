@@ -54,7 +54,8 @@ pub(super) fn open(url: &str, options: FilesOptions) -> Result<Files, FilesError
 }
 
 fn open_folder(folder: &str) -> Result<Files, FilesError> {
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| FilesError::Unavailable { doing: "open", name: folder.to_owned(), source };
+    let failed =
+        |source: Box<dyn std::error::Error + Send + Sync>| FilesError::Unavailable { doing: "open", name: folder.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(|error| failed(error.into()))?;
     let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| failed(error.into()))?.with_fsync(true);
     let place = format!("file://{folder}").into();

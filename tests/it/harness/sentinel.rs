@@ -5,7 +5,7 @@ use super::{
     process::{Server, free_port},
     redis::Redis,
 };
-use redis::{Value, aio::MultiplexedConnection, cmd};
+use redis::{RedisResult, Value, aio::MultiplexedConnection, cmd};
 use std::{collections::HashMap, path::Path, time::Duration};
 
 /// What the Sentinels call the master.
@@ -144,9 +144,14 @@ impl Sentinel {
 
 /// A connection with a password, or without one.
 pub(crate) async fn connect(port: u16, password: &str) -> MultiplexedConnection {
+    try_connect(port, password).await.expect("a connection")
+}
+
+/// The same with a server that may cut whoever comes.
+pub(crate) async fn try_connect(port: u16, password: &str) -> RedisResult<MultiplexedConnection> {
     let login = if password.is_empty() { String::new() } else { format!(":{password}@") };
     let client = redis::Client::open(format!("redis://{login}127.0.0.1:{port}")).expect("an address");
-    client.get_multiplexed_async_connection().await.expect("a connection")
+    client.get_multiplexed_async_connection().await
 }
 
 /// A section of INFO.

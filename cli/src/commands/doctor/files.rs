@@ -4,7 +4,10 @@ use super::{Finding, Grade, not_there};
 use crate::{host::Host, roles::parts};
 use longshore_config::{FilesPlace, Settings};
 use longshore_store::{Files, FilesError};
+use std::time::Duration;
 
+/// What does not answer a person within this time is told as such.
+const PATIENCE: Duration = Duration::from_secs(15);
 const MEND: &str = "see that --files names it, that it runs, and that the AWS_… variables have keys that may read, write, list and remove";
 const SHARE: &str = "give every process the same --files: a bucket, or a folder that all machines mount";
 
@@ -28,9 +31,13 @@ pub(super) async fn all(settings: &Settings, host: &Host) -> Vec<Finding> {
 }
 
 async fn look(files: &Files, probe: &str) -> Finding {
-    let error = match files.check(probe).await {
-        Ok(()) => return Finding::ok("files", format!("{} can be written and read", files.place())),
-        Err(error) => error,
+    let error = match tokio::time::timeout(PATIENCE, files.check(probe)).await {
+        Ok(Ok(())) => return Finding::ok("files", format!("{} can be written and read", files.place())),
+        Ok(Err(error)) => error,
+        Err(_) => {
+            let told = format!("{} did not answer within {} s", files.place(), PATIENCE.as_secs());
+            return Finding::new("files", Grade::Unreachable, told).mend(MEND);
+        }
     };
     let grade = if matches!(error, FilesError::Unavailable { .. }) && !files.is_folder() { Grade::Unreachable } else { Grade::Fault };
     Finding::new("files", grade, format!("{}: {}", files.place(), parts::chain(&error))).mend(MEND)

@@ -15,6 +15,8 @@ pub(super) struct Backup;
 /// What to copy, and where to.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{"name": "shop", "source": "postgres:///shop", "target": "s3://backups/databases",
+    "encrypt_to": ["age1q0cnnkz4j85dmks6rsjalwmwwaeguscwyam6np6ljcyzd0qzngtsw4zr7l"]}]))]
 pub(super) struct Args {
     /// Groups the backups of one database; prune and verify go by it.
     #[schemars(length(max = 128), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"))]

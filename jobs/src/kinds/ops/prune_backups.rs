@@ -14,6 +14,7 @@ pub(super) struct PruneBackups;
 /// How many stay. Periods count in UTC, from the newest backup back, and only those that have a good backup.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{"target": "s3://backups/databases", "name": "shop", "daily": 7, "weekly": 5, "monthly": 12}]))]
 pub(super) struct Args {
     /// file:///folder or s3://bucket/prefix.
     #[schemars(length(max = URL_MAX), regex(pattern = r"^(file:///|s3://)."))]

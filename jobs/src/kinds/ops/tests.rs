@@ -9,7 +9,7 @@ use longshore_base::SystemClock;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
 
-const RECIPIENT: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+const RECIPIENT: &str = "age1q0cnnkz4j85dmks6rsjalwmwwaeguscwyam6np6ljcyzd0qzngtsw4zr7l";
 
 fn backup(source: impl Into<Value>, target: &str) -> Value {
     json!({"name": "db", "source": source.into(), "target": target, "encrypt_to": [RECIPIENT]})

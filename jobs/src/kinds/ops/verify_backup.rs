@@ -15,6 +15,7 @@ pub(super) struct VerifyBackup;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [{"required": ["name"]}, {"required": ["manifest"]}]))]
+#[schemars(extend("examples" = [{"target": "s3://backups/databases", "name": "shop", "identity": {"$secret": "backup-identity"}}]))]
 pub(super) struct Args {
     /// file:///folder or s3://bucket/prefix.
     #[schemars(length(max = URL_MAX), regex(pattern = r"^(file:///|s3://)."))]
