@@ -81,7 +81,7 @@ fn add(to: &mut QueueStats, one: &QueueStats) {
     to.slots = to.slots.zip(one.slots).map(|(a, b)| a.saturating_add(b));
     to.oldest_ready_ms = to.oldest_ready_ms.max(one.oldest_ready_ms);
     to.paused = to.paused.take().or_else(|| one.paused.clone());
-    to.auto = to.auto.take().or_else(|| one.auto.clone());
+    to.auto = to.auto.take().or(one.auto);
 }
 
 /// What the broker's own look at itself came to.

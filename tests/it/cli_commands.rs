@@ -69,7 +69,7 @@ async fn queues_kinds_and_workers_are_steered() {
     let up = Longshore::up().await;
     let queues = up.json(&["queues", "list"]);
     let names: Vec<_> = queues["queues"].as_array().into_iter().flatten().filter_map(|queue| queue["name"].as_str()).collect();
-    assert_eq!(names, ["backups", "default"], "there from the start");
+    assert_eq!(names, ["backups", "default", "operations"], "there from the start");
     assert_eq!(up.run(&["queues", "pause", "default", "--reason", "a test"]).code, 0);
     let held = id(&up.json(&["enqueue", "demo.echo", "{}"]));
     let shown = up.run(&["queues", "show", "default"]).out;

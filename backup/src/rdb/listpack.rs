@@ -59,10 +59,10 @@ pub(super) fn signed(raw: &[u8]) -> i64 {
 /// How many bytes an element's length takes behind it, for reading from the end.
 const fn back_length(length: usize) -> usize {
     match length {
-        ..=127 => 1,
-        ..16_383 => 2,
-        ..2_097_151 => 3,
-        ..268_435_455 => 4,
+        ..128 => 1,
+        128..16_383 => 2,
+        16_383..2_097_151 => 3,
+        2_097_151..268_435_455 => 4,
         _ => 5,
     }
 }

@@ -123,7 +123,9 @@ fn value(kind: u8, parts: &mut Parts<impl Read>, hash: &mut Hash) -> Result<(), 
         }
         1 => {
             of(LIST, hash);
-            (0..parts.length()?).try_for_each(|_| Ok::<_, Broken>(hash.chain(parts.hash()?)))?;
+            for _ in 0..parts.length()? {
+                hash.chain(parts.hash()?);
+            }
         }
         18 => {
             of(LIST, hash);
@@ -131,7 +133,9 @@ fn value(kind: u8, parts: &mut Parts<impl Read>, hash: &mut Hash) -> Result<(), 
         }
         2 => {
             of(SET, hash);
-            (0..parts.length()?).try_for_each(|_| Ok::<_, Broken>(hash.add(parts.hash()?)))?;
+            for _ in 0..parts.length()? {
+                hash.add(parts.hash()?);
+            }
         }
         11 | 20 => {
             of(SET, hash);

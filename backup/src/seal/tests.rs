@@ -39,7 +39,10 @@ impl Place {
 
     async fn store(&self, bytes: Vec<u8>) -> Manifest {
         let tell = Tell::nobody();
-        let write = move |out: &mut dyn Write, _: &crate::halt::Halt| Ok(out.write_all(&bytes).expect("it is taken"));
+        let write = move |out: &mut dyn Write, _: &crate::halt::Halt| {
+            out.write_all(&bytes).expect("it is taken");
+            Ok(())
+        };
         let ((), Sums { plain, stored }) = seal(self.way(&tell), write).await.expect("it is stored");
         let mut draft = draft();
         draft.data = Stored { file: FILE.into(), bytes: stored.bytes, sha256: stored.sha256 };

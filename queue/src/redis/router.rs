@@ -45,7 +45,7 @@ enum Layout {
     /// Who has each slot, as far as known.
     Cluster(RwLock<Vec<Option<Arc<Node>>>>),
     /// The master has everything.
-    Sentinel(Sentinels),
+    Sentinel(Box<Sentinels>),
 }
 
 impl std::fmt::Debug for Router {
@@ -59,7 +59,7 @@ impl Router {
         let (seeds, layout) = match target {
             Target::Single(info) => (vec![*info], Layout::Single),
             Target::Cluster(infos) => (infos, Layout::Cluster(RwLock::new(vec![None; 16384]))),
-            Target::Sentinel(watched) => (Vec::new(), Layout::Sentinel(Sentinels::new(*watched, timeout)?)),
+            Target::Sentinel(watched) => (Vec::new(), Layout::Sentinel(Box::new(Sentinels::new(*watched, timeout)?))),
         };
         let (nodes, refreshed, served) = (Mutex::default(), tokio::sync::Mutex::new(None), Mutex::default());
         Ok(Self { clock, random, timeout, seeds, nodes, layout, refreshed, served, replaced: Arc::default() })
