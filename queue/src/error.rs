@@ -43,6 +43,14 @@ pub enum BrokerError {
         /// The rule in words, with the values.
         detail: String,
     },
+    /// Something beside the broker that the call needs, such as the files of large args, cannot be reached now.
+    #[error("{detail}")]
+    Dependency {
+        /// Which.
+        code: Code,
+        /// What happened.
+        detail: String,
+    },
     /// The kind must not run twice and the broker is not durable.
     #[error("a kind that is not repeatable needs a durable broker; this one is `fast`")]
     NotDurable,
@@ -64,7 +72,7 @@ impl BrokerError {
             Self::Locked(_) => Code::QueueLocked,
             Self::NotFound => Code::JobNotFound,
             Self::LeaseLost => Code::LeaseLost,
-            Self::Conflict { code, .. } => *code,
+            Self::Conflict { code, .. } | Self::Dependency { code, .. } => *code,
             Self::NotDurable => Code::NotDurable,
             Self::Corrupt(_) => Code::Internal,
         }
@@ -72,6 +80,6 @@ impl BrokerError {
     /// True when the same call may succeed later, and repeating it is safe.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::OutcomeUnknown(_) | Self::Moving | Self::Full { .. })
+        matches!(self, Self::Unavailable(_) | Self::OutcomeUnknown(_) | Self::Moving | Self::Full { .. } | Self::Dependency { .. })
     }
 }

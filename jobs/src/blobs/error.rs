@@ -69,7 +69,8 @@ impl BlobError {
 impl From<BlobError> for BrokerError {
     /// Where only a broker's failure can be told; the text says what it was.
     fn from(error: BlobError) -> Self {
-        if error.transient { Self::Unavailable(error.told) } else { Self::Conflict { code: error.code, detail: error.told } }
+        let BlobError { code, told: detail, transient } = error;
+        if transient { Self::Dependency { code, detail } } else { Self::Conflict { code, detail } }
     }
 }
 

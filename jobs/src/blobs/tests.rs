@@ -159,8 +159,10 @@ async fn a_job_rests_while_its_file_cannot_be_reached() {
     assert!(matches!(away.lease(&lease).await, Err(Failure::Snooze(_))), "no attempt is spent");
     let checker = crate::Checker::new(house.broker.clone(), Arc::new(house.clock.clone())).with_blobs(away);
     let refused = checker.check(echo(large(2)), &*house.random).await.unwrap_err();
-    assert!(matches!(&refused, RequestError::Blob(error) if error.is_transient()), "{refused:?}");
     assert_eq!(refused.code(), Code::FilesUnavailable);
+    let RequestError::Blob(error) = refused else { panic!("{refused:?}") };
+    let told = longshore_queue::BrokerError::from(error);
+    assert_eq!((told.code(), told.is_transient()), (Code::FilesUnavailable, true), "also where a broker's failure is told");
     checker.check(echo(json!({})), &*house.random).await.expect("small args need no files");
 }
 
