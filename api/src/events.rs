@@ -1,6 +1,7 @@
 //! Events: what happens to jobs, while it happens, as `text/event-stream`. Read `hub.rs`, then `reader.rs` and `away.rs`.
 
 mod away;
+mod bell;
 mod group;
 mod hub;
 mod labels;

@@ -92,10 +92,6 @@ impl Group {
         &self.wanted
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.rows.len()
-    }
-
     pub(super) fn enter(&mut self, seat: Seat) -> Arc<Row> {
         let row = Row::new(seat);
         self.rows.push(Arc::clone(&row));

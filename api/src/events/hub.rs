@@ -2,6 +2,7 @@
 //! Nothing of it runs while nobody listens.
 
 use super::{
+    bell::{Bell, Hold},
     group::{Group, Mark, Wanted},
     labels::Labels,
     line::Event,
@@ -27,10 +28,6 @@ use tokio::{
 const BACKLOG: usize = 64;
 /// How often it is looked for readers that have gone while nothing happens.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
-/// Readers that are woken at once. Where there are more, the next ones wait for this long: writing to a thousand connections takes all
-/// processors for a while, and whoever enqueues meanwhile would wait for that.
-const RING_AT_ONCE: usize = 16;
-const RING_EVERY: Duration = Duration::from_millis(1);
 /// Queues that readers of everything hear.
 pub(super) const QUEUES_MAX: usize = 1_000;
 /// Readers that catch up at once: each call reads a page of a feed, and the jobs in it.
@@ -48,7 +45,7 @@ pub(super) struct Entered {
 
 enum Order {
     Enter(Wanted, Seat, oneshot::Sender<Entered>),
-    Heard(Heard),
+    Heard(Heard, Hold),
     Queues(Vec<Name>),
 }
 
@@ -124,13 +121,13 @@ impl Hub {
             labels: Arc::clone(&self.labels),
             way: Arc::clone(&self.way),
             own: sender.downgrade(),
-            readers: Arc::default(),
             held: Arc::default(),
             tails: HashMap::new(),
             lives: 0,
             groups: HashMap::new(),
             waiting: Vec::new(),
             looking: None,
+            bell: Bell::default(),
         };
         tokio::spawn(core.run(receiver, self.stopped()));
         sender
@@ -151,7 +148,6 @@ struct Core {
     labels: Arc<Labels>,
     way: Way,
     own: mpsc::WeakSender<Order>,
-    readers: Arc<AtomicUsize>,
     /// Bytes of chunks.
     held: Arc<AtomicUsize>,
     tails: HashMap<Name, Listened>,
@@ -162,15 +158,21 @@ struct Core {
     waiting: Vec<(Wanted, Seat, oneshot::Sender<Entered>)>,
     /// Looks for new queues while somebody listens to all.
     looking: Option<JoinHandle<()>>,
+    bell: Bell,
 }
 
 impl Core {
     /// Until nobody listens any more for a while.
     async fn run(mut self, mut orders: mpsc::Receiver<Order>, mut stopped: watch::Receiver<bool>) {
         loop {
+            let due = self.bell.due().map(|at| at.saturating_sub(self.clock.elapsed()));
             let order = tokio::select! {
                 order = orders.recv() => order,
                 () = over(&mut stopped) => None,
+                () = self.clock.sleep(due.unwrap_or_default()), if due.is_some() => {
+                    self.ring();
+                    continue;
+                }
                 () = self.clock.sleep(SWEEP_EVERY) => {
                     self.sweep();
                     if self.has_ended(&orders) { None } else { continue }
@@ -183,7 +185,7 @@ impl Core {
                     }
                 }
                 Some(Order::Queues(all)) => self.look_at(&all),
-                Some(Order::Heard(heard)) => self.heard(heard).await,
+                Some(Order::Heard(heard, hold)) => self.heard(heard, hold).await,
                 None => break,
             }
             self.let_in();
@@ -240,13 +242,13 @@ impl Core {
         }
         self.lives += 1;
         let (own, life) = (self.own.clone(), self.lives);
-        let (broker, clock, readers) = (Arc::clone(&self.broker), Arc::clone(&self.clock), Arc::clone(&self.readers));
-        let tail = Tail { broker, clock, readers, queue: queue.clone(), life, young };
-        let tail = tokio::spawn(tail.run(move |heard| tell(own.clone(), Order::Heard(heard)))).abort_handle();
+        let (broker, clock) = (Arc::clone(&self.broker), Arc::clone(&self.clock));
+        let tail = Tail { broker, clock, queue: queue.clone(), life, young };
+        let tail = tokio::spawn(tail.run(move |heard, hold| tell(own.clone(), Order::Heard(heard, hold)))).abort_handle();
         self.tails.insert(queue.clone(), Listened { life, at: None, tail });
     }
 
-    async fn heard(&mut self, heard: Heard) {
+    async fn heard(&mut self, heard: Heard, hold: Hold) {
         let Heard { queue, life, home, entries, next, missed } = heard;
         let Some(listened) = self.tails.get_mut(&queue).filter(|listened| listened.life == life) else { return };
         listened.at = Some((home, next.clone()));
@@ -264,15 +266,14 @@ impl Core {
         };
         let events: Vec<_> = entries.into_iter().filter(|entry| entry.id.is_none_or(may_want)).map(event).collect();
         self.groups.values_mut().filter(hears).for_each(|group| group.tell(&events, home, &next));
-        let hearing = self.groups.values().filter(|group| group.wanted().hears(&queue));
-        let waiting: Vec<_> = hearing.flat_map(Group::rows).filter(|row| !row.is_empty()).map(Arc::clone).collect();
-        for (n, some) in waiting.chunks(RING_AT_ONCE).enumerate() {
-            if n > 0 {
-                self.clock.sleep(RING_EVERY).await;
-            }
-            some.iter().for_each(|row| row.ring());
-        }
+        self.bell.news(hold);
+        self.ring();
         self.sweep();
+    }
+
+    /// Wakes the next readers.
+    fn ring(&mut self) {
+        self.bell.ring(self.clock.elapsed(), self.groups.values().flat_map(Group::rows));
     }
 
     /// Lets those in whose feeds have all answered.
@@ -301,7 +302,6 @@ impl Core {
                 gone.row.leave();
             }
         }
-        self.count();
     }
 
     /// Readers that have gone, and feeds that nobody reads.
@@ -322,12 +322,6 @@ impl Core {
         {
             looking.abort();
         }
-        self.count();
-    }
-
-    fn count(&self) {
-        let readers = self.groups.values().map(Group::len).sum();
-        self.readers.store(readers, std::sync::atomic::Ordering::Relaxed);
     }
 }
 

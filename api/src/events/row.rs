@@ -37,6 +37,8 @@ struct Inner {
     /// How many parcels the reader has taken, and how many it had when it was last looked for progress, and when that was.
     taken: u64,
     seen: Option<(u64, Duration)>,
+    /// It was told that something waits, and has not taken all of it yet.
+    told: bool,
     /// The reader has gone or is let go, or the hub has ended.
     closed: bool,
     /// Free again as soon as that is so.
@@ -45,11 +47,11 @@ struct Inner {
 
 impl Row {
     pub(super) fn new(seat: Seat) -> Arc<Self> {
-        let inner = Inner { parcels: VecDeque::new(), bytes: 0, taken: 0, seen: None, closed: false, seat: Some(seat) };
+        let inner = Inner { parcels: VecDeque::new(), bytes: 0, taken: 0, seen: None, told: false, closed: false, seat: Some(seat) };
         Arc::new(Self { inner: Mutex::new(inner), ring: Notify::new() })
     }
 
-    /// Hands over a chunk; [`Row::ring`] tells the reader. `full`: all readers together hold as much as they may, and only those that are not
+    /// Hands over a chunk; [`Row::ring`] tells the reader, and is called here for one that is far behind. `full`: all readers together hold as much as they may, and only those that are not
     /// behind get more.
     pub(super) fn put(&self, chunk: &Arc<Chunk>, full: bool) {
         let mut inner = self.lock();
@@ -58,6 +60,10 @@ impl Row {
         } else if !inner.closed {
             inner.bytes += chunk.size();
             inner.parcels.push_back(Parcel::Events(Arc::clone(chunk)));
+            if inner.parcels.len() >= BEHIND_MAX / 2 {
+                drop(inner);
+                self.ring();
+            }
         }
     }
 
@@ -66,11 +72,16 @@ impl Row {
         self.lock().miss(count);
     }
 
-    /// Tells the reader to look, if something waits for it.
+    /// Tells the reader to look.
     pub(super) fn ring(&self) {
-        if !self.is_empty() {
-            self.ring.notify_one();
-        }
+        self.lock().told = true;
+        self.ring.notify_one();
+    }
+
+    /// Whether something waits that the reader was not told of.
+    pub(super) fn is_to_be_rung(&self) -> bool {
+        let inner = self.lock();
+        !inner.told && !inner.parcels.is_empty()
     }
 
     /// The next parcel, as soon as there is one. None: there will be no more.
@@ -88,6 +99,7 @@ impl Row {
                 if inner.closed {
                     return None;
                 }
+                inner.told = false;
             }
             self.ring.notified().await;
         }

@@ -1,15 +1,9 @@
 //! Reads one queue's feed for the hub, and looks for new queues.
 
+use super::bell::Hold;
 use longshore_base::{Clock, Millis, Name, Scope};
 use longshore_queue::{Broker, BrokerError, Change, FeedEntry, Filter, JobId, State};
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 /// Entries of one call.
 const ENTRIES_MAX: usize = 1_000;
@@ -19,11 +13,6 @@ const BYTES_MUCH: usize = 256 * 1024;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// After a call that failed.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The more readers, the more events they get at once: so long for each of them, up to the most.
-const GATHER: Duration = Duration::from_micros(100);
-const GATHER_MAX: Duration = Duration::from_millis(100);
-/// Readers that are told at once.
-const GATHER_FREE: usize = 8;
 /// Jobs of a young queue that are told of.
 const YOUNG_MAX: usize = 1_000;
 
@@ -43,8 +32,6 @@ pub(super) struct Heard {
 pub(super) struct Tail {
     pub(super) broker: Arc<dyn Broker>,
     pub(super) clock: Arc<dyn Clock>,
-    /// How many listen.
-    pub(super) readers: Arc<AtomicUsize>,
     pub(super) queue: Name,
     pub(super) life: u64,
     /// The queue was made while somebody listened to all; what happened in it so far is told too.
@@ -53,7 +40,7 @@ pub(super) struct Tail {
 
 impl Tail {
     /// Until `tell` says that nobody hears it.
-    pub(super) async fn run<F: Future<Output = bool>>(self, tell: impl Fn(Heard) -> F) {
+    pub(super) async fn run<F: Future<Output = bool>>(self, tell: impl Fn(Heard, Hold) -> F) {
         let (mut after, mut echo) = (None::<String>, Echo::default());
         loop {
             let heard = match self.hear(after.as_deref(), &mut echo).await {
@@ -67,16 +54,15 @@ impl Tail {
             let (first, full) = (after.is_none(), is_full(&heard.entries));
             after = Some(heard.next.clone());
             let news = first || heard.missed || !heard.entries.is_empty();
-            if news && !tell(heard).await {
-                return;
+            if news {
+                let (hold, released) = Hold::new();
+                if !tell(heard, hold).await {
+                    return;
+                }
+                released.await.ok();
             }
             if !full {
                 self.broker.wait_feed(&self.queue, LOOK_EVERY).await;
-                let readers = u32::try_from(self.readers.load(Ordering::Relaxed).saturating_sub(GATHER_FREE)).unwrap_or(u32::MAX);
-                let gather = GATHER.saturating_mul(readers).min(GATHER_MAX);
-                if !gather.is_zero() {
-                    self.clock.sleep(gather).await;
-                }
             }
         }
     }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::Limits;
 use axum::body::Body;
-use longshore_base::{Name, Scope};
+use longshore_base::{Clock, Name, Scope};
 use longshore_queue::{Alert, Broker, ErrorInfo, Job, LeaseRequest, LogLine, Note, Outcome, json as raw};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -213,7 +213,7 @@ async fn an_id_that_reaches_back_too_far_is_told(api: Harness) {
     api.run("q", complete).await;
     let mut other = Ear::open(&api, &api.operator, "/v1/events?queue=q").await;
     other.hush(&api).await;
-    let began = longshore_base::Clock::now(&api.clock);
+    let began = api.clock.now();
     let next = api.echo(&api.operator, json!({ "queue": "q" })).await;
     other.must(&api, "state").await;
     let mut ear = Ear::at(&api.router, &api.operator, "/v1/events?queue=q", &last).await;
@@ -468,4 +468,31 @@ async fn a_thousand_readers_of_which_ten_hang() {
     for ear in ears.iter_mut().take(4) {
         ear.hush(&api).await;
     }
+}
+
+/// Waking many takes a while; what happens meanwhile comes as one, and does not wait in a line behind them.
+#[tokio::test]
+async fn what_happens_while_many_are_woken_comes_as_one() {
+    const READERS: usize = 100;
+    const N: usize = 150;
+    let api = Harness::sqlite().await;
+    api.make_queue("q").await;
+    let mut ears = Vec::new();
+    for _ in 0..READERS {
+        ears.push(Ear::open(&api, &api.operator, "/v1/events?queue=q").await);
+    }
+    let began = api.clock.elapsed();
+    let mut look = tokio::time::interval(Duration::from_millis(1));
+    for n in 0..N {
+        announce(&api, format!("n.{n}"), None, "").await;
+        look.tick().await;
+    }
+    for ear in &mut ears {
+        for n in 0..N {
+            assert_eq!(ear.must(&api, "alert").await.text("code"), format!("n.{n}"));
+        }
+    }
+    // Each step of a round is one of an ear's waits, of 20 ms: no more than three rounds of four at a time.
+    let took = api.clock.elapsed() - began;
+    assert!(took <= Duration::from_millis(3 * READERS as u64 / 4 * 20), "{took:?}");
 }

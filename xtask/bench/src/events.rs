@@ -26,6 +26,11 @@ use tokio::{
 
 pub(crate) const PAYLOAD: &str = "demo.echo, one call for each job";
 
+/// Of each job: enqueued, leased, completed.
+const EVENTS: u64 = 3;
+/// Looks, 50 ms apart, for the last events of a run.
+const LOOKS: usize = 100;
+
 /// How much of it.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -50,14 +55,12 @@ pub(crate) struct Figures {
     pub(crate) with_ms: Vec<Quantiles>,
     pub(crate) without_ms: Vec<Quantiles>,
     pub(crate) ratio_p99_median: f64,
-    /// Events that the reader that heard least heard in a run, of three for each job.
-    pub(crate) heard_least: u64,
 }
 
 pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
     let mut place = Place::new()?;
     let api = deployment(&mut place, name, plan.concurrency).await?;
-    let (mut with_ms, mut without_ms, mut ratios, mut heard_least) = (Vec::new(), Vec::new(), Vec::new(), u64::MAX);
+    let (mut with_ms, mut without_ms, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     // One that is not counted warms everything up.
     run(&api, "warm", plan.jobs.min(200), plan.per_second).await?;
     for n in 0..plan.pairs {
@@ -66,7 +69,7 @@ pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
             api.enqueue(&queue, 1).await?;
             let readers = Readers::start(&api, &queue, plan)?;
             let figures = run(&api, &queue, plan.jobs, plan.per_second).await?;
-            heard_least = heard_least.min(readers.end()?);
+            readers.end()?;
             Ok::<_, String>(figures)
         };
         let without = async || run(&api, &format!("without-{n}"), plan.jobs, plan.per_second).await;
@@ -86,7 +89,7 @@ pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
     ratios.sort_by(f64::total_cmp);
     let ratio_p99_median = ratios.get(ratios.len() / 2).copied().unwrap_or_default();
     let Plan { readers, hang: hanging, jobs, per_second, .. } = *plan;
-    Ok(Figures { broker: name.into(), readers, hanging, jobs, per_second, with_ms, without_ms, ratio_p99_median, heard_least })
+    Ok(Figures { broker: name.into(), readers, hanging, jobs, per_second, with_ms, without_ms, ratio_p99_median })
 }
 
 /// So many jobs, one by one at an even rate; how long each call took, in milliseconds.
@@ -113,9 +116,9 @@ struct Readers(Child);
 impl Readers {
     fn start(api: &Api, queue: &str, plan: &Plan) -> Result<Self, String> {
         let binary = std::env::current_exe().map_err(|error| error.to_string())?;
-        let (readers, hang) = (plan.readers.to_string(), plan.hang.to_string());
+        let (readers, hang, events) = (plan.readers.to_string(), plan.hang.to_string(), (plan.jobs * EVENTS).to_string());
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--", "nice", "-n", "19"]).arg(binary).args(["readers", queue, &readers, &hang]);
+        command.args(["--pdeathsig", "KILL", "--", "nice", "-n", "19"]).arg(binary).args(["readers", queue, &readers, &hang, &events]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|error| format!("setpriv: {error}"))?;
         let (host, key) = api.address();
         let told = child.stdin.as_mut().map(|stdin| writeln!(stdin, "{host} {key}"));
@@ -125,11 +128,11 @@ impl Readers {
         Ok(readers)
     }
 
-    /// Lets them go; answers how many events the one heard that heard least.
-    fn end(mut self) -> Result<u64, String> {
+    /// Lets them go, once each that does not hang has heard everything.
+    fn end(mut self) -> Result<(), String> {
         drop(self.0.stdin.take());
         let line = self.line()?;
-        line["least"].as_u64().ok_or_else(|| format!("the readers said {line}"))
+        if line["heard_all"] == true { Ok(()) } else { Err(format!("of the events of a run some readers heard too few: {line}")) }
     }
 
     fn line(&mut self) -> Result<Value, String> {
@@ -147,11 +150,11 @@ impl Drop for Readers {
     }
 }
 
-/// The role of the readers' process: `readers QUEUE COUNT HANGING`, with `HOST:PORT KEY` on stdin; they go when stdin ends.
+/// The role of the readers' process: `readers QUEUE COUNT HANGING EVENTS`, with `HOST:PORT KEY` on stdin; they go when stdin ends.
 pub(crate) async fn readers(args: &[String]) -> Result<(), String> {
-    let [queue, count, hang] = args else { return Err("readers QUEUE COUNT HANGING".into()) };
+    let [queue, count, hang, events] = args else { return Err("readers QUEUE COUNT HANGING EVENTS".into()) };
     let number = |text: &String| text.parse::<usize>().map_err(|error| error.to_string());
-    let (count, hang) = (number(count)?, number(hang)?);
+    let (count, hang, events) = (number(count)?, number(hang)?, number(events)? as u64);
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).map_err(|error| error.to_string())?;
     let (host, key) = line.trim().split_once(' ').ok_or("no key")?;
@@ -176,8 +179,15 @@ pub(crate) async fn readers(args: &[String]) -> Result<(), String> {
     println!("{}", json!({ "ready": count }));
     // Until whoever started it lets go.
     tokio::task::spawn_blocking(|| std::io::stdin().lines().for_each(drop)).await.map_err(|error| error.to_string())?;
-    let least = heard.iter().map(|own| own.load(Ordering::Relaxed)).min().unwrap_or(0);
-    println!("{}", json!({ "least": least, "hanging": stuck.len() }));
+    let least = || heard.iter().map(|own| own.load(Ordering::Relaxed)).min().unwrap_or(0);
+    let mut look = tokio::time::interval(Duration::from_millis(50));
+    for _ in 0..LOOKS {
+        if least() >= events {
+            break;
+        }
+        look.tick().await;
+    }
+    println!("{}", json!({ "heard_all": least() >= events, "least": least(), "of": events, "hanging": stuck.len() }));
     Ok(())
 }
 
