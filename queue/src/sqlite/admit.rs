@@ -137,6 +137,7 @@ impl Line {
     pub(super) fn charge(&mut self, asked: &Asked, job: JobId) {
         let Asked { now, cost, .. } = *asked;
         self.running += 1;
+        self.started += 1;
         if let Some(rate) = self.limits.rate {
             self.tat = rate.charged(self.tat, micros(now), 1);
             self.changed = true;

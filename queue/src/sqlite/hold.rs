@@ -177,7 +177,11 @@ impl Scopes {
     /// Writes what this call changed, and when each scope is to be looked at again.
     pub(super) fn save(&mut self, tx: &Tx<'_>) -> Result<()> {
         let slots = self.slots.unwrap_or(0);
-        for line in self.lines.iter_mut().filter(|line| line.changed) {
+        for line in &mut self.lines {
+            line.save_started(tx.db)?;
+            if !line.changed {
+                continue;
+            }
             let first = line.blocks(&Asked { now: tx.now, cost: 1, slots }).into_iter().next();
             line.opens_at = match (line.waits, line.parked, first) {
                 (false, ..) => None,

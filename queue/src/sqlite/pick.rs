@@ -232,8 +232,8 @@ impl Picker<'_> {
             tx.turns.entry(turn.turn).or_default().lane_vt = Some(lane_vt);
             self.picked.vt.get_or_insert(turn.vt);
         }
-        // Heads and counts have to be true before this tenant's next turn.
-        tx.flush()
+        // Heads and virtual times have to be true before this tenant's next turn.
+        tx.flush_turns()
     }
 
     fn lanes(&self, tx: &Tx<'_>, turn: &Turn, n: usize, offset: usize) -> Result<Vec<Lane>> {

@@ -99,6 +99,8 @@ pub(super) struct Line {
     pub(super) parked: Option<Option<Millis>>,
     /// Points taken by this call.
     pub(super) taken: u64,
+    /// Jobs that this call started here; `running` has them.
+    pub(super) started: u64,
     /// Differs from its row.
     pub(super) changed: bool,
 }
@@ -139,6 +141,7 @@ impl Line {
             window: Vec::new(),
             parked: None,
             taken: 0,
+            started: 0,
             changed: false,
         })
     }
@@ -166,6 +169,14 @@ impl Line {
                 gate,
             ],
         )?;
+        Ok(())
+    }
+
+    /// Writes the starts of a lease. Those of queues and tenants are counted elsewhere.
+    pub(super) fn save_started(&self, db: Db<'_>) -> Result<()> {
+        if self.started > 0 && self.place.class >= KIND {
+            db.exec("scope.started", params![self.scope, number(self.started)])?;
+        }
         Ok(())
     }
 

@@ -12,8 +12,12 @@ const FILES: &[(&str, &str)] = files![
 ];
 
 /// The schema, oldest version first. `PRAGMA user_version` counts how many of them a file has.
-pub(super) const SCHEMA: &[&str] =
-    &[include_str!("sql/schema/001_jobs.sql"), include_str!("sql/schema/002_schedules.sql"), include_str!("sql/schema/003_letters.sql")];
+pub(super) const SCHEMA: &[&str] = &[
+    include_str!("sql/schema/001_jobs.sql"),
+    include_str!("sql/schema/002_schedules.sql"),
+    include_str!("sql/schema/003_letters.sql"),
+    include_str!("sql/schema/004_ready_since.sql"),
+];
 
 /// Pieces that other statements include.
 pub(super) const SHARED: &[&str] = &["job.columns", "scope.columns", "schedule.columns"];

@@ -8,7 +8,6 @@ use super::{
 use crate::{BrokerError, fair};
 use longshore_base::Millis;
 use rusqlite::params;
-use std::collections::BTreeMap;
 
 type Result<T> = std::result::Result<T, BrokerError>;
 
@@ -67,7 +66,8 @@ pub(super) struct QueueTally {
     freed: Vec<i64>,
 }
 
-struct LaneRow {
+#[derive(Debug)]
+pub(super) struct LaneRow {
     queue: u16,
     turn: i64,
     kind: String,
@@ -94,30 +94,40 @@ impl LaneRow {
 }
 
 impl Tx<'_> {
-    /// Writes the tally. Called before a call reads counts or lanes again, and at its end.
+    /// Writes the tally. Called before a call reads counts again, and at its end.
     pub(super) fn flush(&mut self) -> Result<()> {
-        let mut means = BTreeMap::<(u16, String), Ran>::new();
-        for (lane, tally) in std::mem::take(&mut self.lanes) {
-            let row = self.lane(lane, &tally)?;
-            if tally.running != 0 {
-                self.count_scopes(&row, tally.running)?;
-            }
-            if tally.ran.n > 0 {
-                means.entry((row.queue, row.kind)).or_default().and(tally.ran);
-            }
-        }
-        for ((queue, kind), ran) in means {
+        self.flush_turns()?;
+        for ((queue, kind), ran) in std::mem::take(&mut self.means) {
             let (mean, weight) = ran.mean();
             self.db.exec("tally.mean", params![queue, kind, mean, weight])?;
-        }
-        for (turn, tally) in std::mem::take(&mut self.turns) {
-            self.turn(turn, &tally)?;
         }
         for (queue, tally) in std::mem::take(&mut self.queues) {
             self.queue(queue, &tally)?;
         }
+        for (row, n) in std::mem::take(&mut self.leases).into_values() {
+            if n != 0 {
+                self.count_scopes(&row, n)?;
+            }
+        }
         for (place, n) in std::mem::take(&mut self.scopes) {
             self.scope(&place, n)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the order of tenants and lanes is read from. The turns of a lease need no more than that from each other.
+    pub(super) fn flush_turns(&mut self) -> Result<()> {
+        for (lane, tally) in std::mem::take(&mut self.lanes) {
+            let row = self.lane(lane, &tally)?;
+            if tally.ran.n > 0 {
+                self.means.entry((row.queue, row.kind.clone())).or_default().and(tally.ran);
+            }
+            if tally.running != 0 {
+                self.leases.entry(lane).or_insert((row, 0)).1 += tally.running;
+            }
+        }
+        for (turn, tally) in std::mem::take(&mut self.turns) {
+            self.turn(turn, &tally)?;
         }
         Ok(())
     }
@@ -167,13 +177,17 @@ impl Tx<'_> {
         let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, u16>(0)?, row.get::<_, f64>(1)?, row.get::<_, i64>(2)?));
         let wrote = params![turn, tally.open, a, b, c, d, e, f, g, h, tally.vt, tally.lane_vt];
         self.db.exec("tally.turn", wrote)?;
+        let freed = tally.states.get(usize::from(RUNNING)).is_some_and(|n| *n < 0);
+        if tally.vt >= 0.0 && !freed {
+            return Ok(());
+        }
         let (queue, vt, open) = self.db.must("tally.turn_row", [turn], read)?;
         if tally.vt < 0.0 && open > 0 {
             let tally_of = self.queues.entry(queue).or_default();
             let (from, to) = tally_of.back.unwrap_or((f64::MIN, f64::MAX));
             tally_of.back = Some((from.max(vt - tally.vt), to.min(vt)));
         }
-        if tally.states.get(usize::from(RUNNING)).is_some_and(|n| *n < 0) {
+        if freed {
             self.queues.entry(queue).or_default().freed.push(turn);
         }
         Ok(())

@@ -317,14 +317,27 @@ fn statements_on_the_way_use_their_indexes() {
     ];
     let names = sql::names().filter(|name| hot.iter().any(|hot| name.starts_with(hot)) && !sql::SHARED.contains(name));
     for name in names {
-        let mut plan = file.prepare(&format!("EXPLAIN QUERY PLAN {}", sql::sql(name))).unwrap_or_else(|fault| panic!("{name}: {fault}"));
-        let none = rusqlite::params_from_iter(std::iter::repeat_n(rusqlite::types::Null, plan.parameter_count()));
-        let steps = plan.query_map(none, |row| row.get::<_, String>(3)).expect("a plan");
-        for step in steps.map(|step| step.expect("a step")) {
+        for step in plan(&file, name) {
             let sorts = step.contains("TEMP B-TREE") && !matches!(name, "lease.parked" | "lease.lanes" | "note.steps");
             let scans =
                 step.starts_with("SCAN") && !step.contains("json_each") && !step.contains("CONSTANT ROW") && !step.contains("excluded");
             assert!(!sorts && !scans, "{name}: {step}");
         }
     }
+}
+
+/// Somebody looks at a queue all the time: what a look reads of its waiting jobs must not be their rows.
+#[test]
+fn a_look_at_a_queue_reads_its_jobs_from_an_index() {
+    let file = Connection::open_in_memory().expect("a database in memory");
+    sql::SCHEMA.iter().for_each(|step| file.execute_batch(step).expect("the schema"));
+    let steps = plan(&file, "read.oldest_ready");
+    assert!(steps.iter().any(|step| step.starts_with("SEARCH j USING COVERING INDEX jobs_ready")), "{steps:?}");
+}
+
+/// How SQLite goes about a statement.
+fn plan(file: &Connection, name: &str) -> Vec<String> {
+    let mut plan = file.prepare(&format!("EXPLAIN QUERY PLAN {}", sql::sql(name))).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+    let none = rusqlite::params_from_iter(std::iter::repeat_n(rusqlite::types::Null, plan.parameter_count()));
+    plan.query_map(none, |row| row.get(3)).expect("a plan").map(|step| step.expect("a step")).collect()
 }

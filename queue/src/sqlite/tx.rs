@@ -6,7 +6,7 @@ use super::{
     row::{self, NEVER, REPLAYED, Row},
     scope::Place,
     signals::Touched,
-    tally::{LaneTally, QueueTally, TurnTally},
+    tally::{LaneRow, LaneTally, QueueTally, Ran, TurnTally},
 };
 use crate::{BrokerError, Change, Delivery, JobId};
 use longshore_base::{Millis, Random};
@@ -45,6 +45,10 @@ pub(super) struct Tx<'c> {
     pub(super) lanes: BTreeMap<i64, LaneTally>,
     pub(super) turns: BTreeMap<i64, TurnTally>,
     pub(super) queues: BTreeMap<u16, QueueTally>,
+    /// Durations of the attempts of a kind that ended.
+    pub(super) means: BTreeMap<(u16, String), Ran>,
+    /// Leases of a lane that began or, below zero, ended.
+    pub(super) leases: BTreeMap<i64, (LaneRow, i64)>,
     pub(super) scopes: BTreeMap<Place, i64>,
     /// Which classes of scopes a queue has, once this call has looked.
     pub(super) flags: BTreeMap<u16, i64>,
@@ -64,6 +68,8 @@ impl<'c> Tx<'c> {
             lanes: BTreeMap::new(),
             turns: BTreeMap::new(),
             queues: BTreeMap::new(),
+            means: BTreeMap::new(),
+            leases: BTreeMap::new(),
             scopes: BTreeMap::new(),
             flags: BTreeMap::new(),
         }
@@ -138,10 +144,11 @@ impl<'c> Tx<'c> {
         self.announce(job);
     }
 
-    /// A set-wise lease took `n` jobs of this lane; their rows are written already.
+    /// A lease took `n` jobs of this lane; their rows are written already, and its scopes count them themselves.
     pub(super) fn taken(&mut self, turn: i64, lane: i64, queue: u16, n: i64) {
         self.count(turn, lane, queue, READY, -n);
-        self.count(turn, lane, queue, RUNNING, n);
+        self.count_state(turn, RUNNING, n);
+        self.queues.entry(queue).or_default().running += n;
     }
 
     /// Lanes of this tenant were opened (or, below zero, closed) by a gate.
@@ -157,9 +164,7 @@ impl<'c> Tx<'c> {
     }
 
     fn count(&mut self, turn: i64, lane: i64, queue: u16, state: u8, n: i64) {
-        if let Some(count) = self.turns.entry(turn).or_default().states.get_mut(usize::from(state)) {
-            *count += n;
-        }
+        self.count_state(turn, state, n);
         if state == READY {
             let lane = self.lanes.entry(lane).or_default();
             (lane.ready, lane.moved) = (lane.ready + n, true);
@@ -167,6 +172,12 @@ impl<'c> Tx<'c> {
         if state == RUNNING {
             self.lanes.entry(lane).or_default().running += n;
             self.queues.entry(queue).or_default().running += n;
+        }
+    }
+
+    fn count_state(&mut self, turn: i64, state: u8, n: i64) {
+        if let Some(count) = self.turns.entry(turn).or_default().states.get_mut(usize::from(state)) {
+            *count += n;
         }
     }
 

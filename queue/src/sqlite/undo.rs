@@ -59,7 +59,10 @@ fn come_back(tx: &mut Tx<'_>, letter: &mut Row) -> Result<()> {
 
 fn started(undo: Undo, replay: Option<&Row>) -> BrokerError {
     let detail = match replay {
-        Some(job) => format!("{}, which repeats {}, is {} and was leased {} times", job.id, undo.id, job.state(), job.counters.runs),
+        Some(job) => {
+            let leased = if job.counters.runs == 1 { "once".to_owned() } else { format!("{} times", job.counters.runs) };
+            format!("{}, which repeats {}, is {} and was leased {leased}", job.id, undo.id, job.state())
+        }
         None => format!("{}, which repeats {}, has ended and is not there any more", undo.replay, undo.id),
     };
     BrokerError::Conflict { code: Code::ReplayStarted, detail }

@@ -18,6 +18,9 @@ INSERT INTO scopes (queue, class, tenant, name, running) VALUES (?1, ?2, ?3, ?4,
 UPDATE scopes SET tat = ?2, budget_from = ?3, used = ?4, told = ?5, alert = ?6, in_row = ?7, wait_ms = ?8, probe = ?9, waits = ?10,
     opens_at = ?11, learned = ?12, learned_until = ?13, gate = ?14 WHERE scope = ?1
 
+-- name: started
+UPDATE scopes SET running = running + ?2 WHERE scope = ?1
+
 -- name: flags
 SELECT flags FROM queues WHERE queue = ?1
 

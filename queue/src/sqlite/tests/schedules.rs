@@ -142,7 +142,7 @@ async fn a_file_of_version_1_opens_and_keeps_its_jobs() {
     let house = House::new();
     lay_down_version_1(&house);
     let broker = house.open();
-    assert_eq!(house.count(&broker, "PRAGMA user_version").await, 3);
+    assert_eq!(house.count(&broker, "PRAGMA user_version").await, 4);
     let page = broker.list(&Scope::All, &crate::Filter::default(), 100, None).await.expect("a page");
     assert_eq!(page.items.len(), 8);
     for job in &page.items {
