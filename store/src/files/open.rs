@@ -1,11 +1,12 @@
 //! How a place of files is opened: the address, the operator's variables, and the HTTP client that speaks to a bucket.
 
 use super::{Files, FilesError};
+use async_trait::async_trait;
 use longshore_config::Secret;
 use object_store::{
     ClientOptions, ObjectStore, RetryConfig,
     aws::{AmazonS3Builder, AmazonS3ConfigKey},
-    client::{HttpClient, HttpConnector},
+    client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService},
     local::LocalFileSystem,
     path::Path,
 };
@@ -21,21 +22,23 @@ pub struct FilesOptions {
     /// The usual variables for a bucket by name, such as `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`,
     /// `AWS_ENDPOINT_URL`. Without keys, credentials come from the machine: a web identity, a container's or an instance's role.
     pub aws: BTreeMap<String, Secret<String>>,
-    /// The client that speaks to a bucket; None: one that reaches every address, for places that an operator chose.
-    pub client: Option<reqwest::Client>,
     /// How long a call is repeated while the server fails.
     pub patience: Duration,
+    /// How long a bucket's server may be silent. Ten times as long where it puts the parts of a file together.
+    pub silence: Duration,
 }
 
 impl Default for FilesOptions {
     fn default() -> Self {
-        Self { aws: BTreeMap::new(), client: None, patience: Duration::from_secs(20) }
+        Self { aws: BTreeMap::new(), patience: Duration::from_secs(20), silence: Duration::from_secs(60) }
     }
 }
 
-/// How long making a connection may take, and how long the server may be silent.
+/// How long making a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// "Processing of a CompleteMultipartUpload request could take several minutes" (Amazon S3 API Reference, CompleteMultipartUpload). S3 sends
+/// blanks meanwhile; servers that speak its language mostly do not.
+const SILENCES_TO_COMPLETE: u32 = 10;
 
 pub(super) fn open(url: &str, options: FilesOptions) -> Result<Files, FilesError> {
     if let Some(folder) = url.strip_prefix("file://") {
@@ -69,16 +72,16 @@ fn bucket_store(bucket: &str, options: FilesOptions) -> Result<Arc<dyn ObjectSto
         let Ok(key) = variable.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() else { continue };
         builder = builder.with_config(key, value.expose());
     }
-    let client = options.client.map_or_else(client, Ok)?;
+    let clients = Clients { usual: client(options.silence)?, patient: client(options.silence * SILENCES_TO_COMPLETE)? };
     let retry = RetryConfig { retry_timeout: options.patience, ..RetryConfig::default() };
-    let builder = builder.with_bucket_name(bucket).with_retry(retry).with_http_connector(Connector(client));
+    let builder = builder.with_bucket_name(bucket).with_retry(retry).with_http_connector(Connector(clients));
     let store = builder.build().map_err(|error| FilesError::Options(error.to_string()))?;
     Ok(Arc::new(store))
 }
 
-/// Hands out one client, whatever the variables say of clients. An endpoint with `http://` is the operator's explicit word.
+/// Hands out our clients, whatever the variables say of clients. An endpoint with `http://` is the operator's explicit word.
 #[derive(Debug)]
-struct Connector(reqwest::Client);
+struct Connector(Clients);
 
 impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
@@ -86,8 +89,24 @@ impl HttpConnector for Connector {
     }
 }
 
+/// Two that differ in how long the server may be silent.
+#[derive(Debug, Clone)]
+struct Clients {
+    usual: reqwest::Client,
+    patient: reqwest::Client,
+}
+
+#[async_trait]
+impl HttpService for Clients {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let puts_together = request.method() == "POST" && request.uri().query().is_some_and(|query| query.contains("uploadId="));
+        let client = if puts_together { &self.patient } else { &self.usual };
+        HttpService::call(client, request).await
+    }
+}
+
 /// No proxy from the environment, no redirects: a bucket of another region is told, not followed.
-fn client() -> Result<reqwest::Client, FilesError> {
+fn client(silence: Duration) -> Result<reqwest::Client, FilesError> {
     static TLS: Once = Once::new();
     // An error says that somebody chose a source of cryptography before; theirs is as good.
     TLS.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
@@ -100,7 +119,7 @@ fn client() -> Result<reqwest::Client, FilesError> {
             .http1_only()
             .user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_MAX)
-            .read_timeout(SILENCE_MAX)
+            .read_timeout(silence)
     };
     // A machine without certificates can still reach a bucket over plain HTTP; over HTTPS it trusts nobody.
     builder().build().or_else(|error| {

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use longshore_base::{Code, Millis};
 use s3::S3;
-use std::{path::Path, time::UNIX_EPOCH};
+use std::{
+    path::Path,
+    time::{Duration, UNIX_EPOCH},
+};
 use tempfile::TempDir;
 
 /// `on_both!(a, b)`: the cases by name on a folder and on a bucket, each of them empty.
@@ -226,6 +229,19 @@ async fn a_bucket_that_refuses_is_told_from_one_that_is_down() {
     let told = right.read("a", 1).await.expect_err("nobody listens");
     assert!(matches!(told, FilesError::Unavailable { .. }) && told.is_transient(), "{told:?}");
     assert_eq!(told.code(), Code::FilesUnavailable);
+}
+
+/// A server is silent for longer than usual while it puts a large file together.
+#[tokio::test]
+async fn a_bucket_may_take_its_time_to_finish_a_file() {
+    let silence = Duration::from_secs(1);
+    let server = S3::slow(silence * 2).await;
+    let options = FilesOptions { aws: server.keys(), silence, ..FilesOptions::default() };
+    let files = Files::open("s3://kept", options).expect("it opens");
+    let mut writer = files.writer("large").expect("a writer");
+    writer.write(&some(9 << 20)).await.expect("two parts");
+    assert_eq!(writer.finish().await.expect("it is finished"), 9 << 20);
+    assert_eq!(files.read("large", 10 << 20).await.expect("read"), some(9 << 20));
 }
 
 #[tokio::test]

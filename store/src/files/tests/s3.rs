@@ -1,6 +1,11 @@
 //! A server of S3's protocol in this process, which checks every signature. It ends with its value.
 
 use crate::{Files, FilesError, FilesOptions};
+use hyper::{
+    Request,
+    body::Incoming,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
@@ -24,6 +29,11 @@ pub(super) struct S3 {
 impl S3 {
     /// With one bucket, `kept`.
     pub(super) async fn start() -> Self {
+        Self::slow(Duration::ZERO).await
+    }
+
+    /// One that takes this long before it puts the parts of a file together, and is silent meanwhile.
+    pub(super) async fn slow(wait: Duration) -> Self {
         let dir = TempDir::new().expect("a temporary folder");
         std::fs::create_dir(dir.path().join("kept")).expect("a bucket");
         let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(dir.path()).expect("a file system"));
@@ -36,6 +46,15 @@ impl S3 {
             let mut open = JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
                 let service = service.clone();
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let service = service.clone();
+                    let wait =
+                        if request.uri().query().is_some_and(|query| query.starts_with("uploadId=")) { wait } else { Duration::ZERO };
+                    async move {
+                        let _ = tokio::time::timeout(wait, std::future::pending::<()>()).await;
+                        Service::call(&service, request).await
+                    }
+                });
                 open.spawn(async move {
                     let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
                 });
