@@ -15,6 +15,8 @@ const LEFT_FOR: Duration = Duration::from_hours(7 * 24);
 
 /// Where everybody passes, on a disk and not in memory.
 const COMMON: &str = "/var/tmp";
+/// Bytes of a folder in which a server makes its socket: a socket's path has 107, and `/`, this attempt's name and `/.s.PGSQL.5432` follow.
+const FOR_A_SOCKET: usize = 107 - 48;
 
 /// One folder.
 #[derive(Debug)]
@@ -23,13 +25,23 @@ pub(crate) struct Scratch(PathBuf);
 impl Scratch {
     /// A new, empty folder. `job` and `token` name it, so that a repeated attempt finds what the one before left.
     pub(crate) fn new(means: &Means, job: &str, token: u64) -> Result<Self, BackupError> {
-        Self::below(&means.scratch, "", means, job, token)
+        Self::below(&home(means)?, "", means, job, token)
     }
 
-    /// The same where another user can get to it.
+    /// The same where a server of this user can make its socket.
+    pub(crate) fn for_server(means: &Means, job: &str, token: u64) -> Result<Self, BackupError> {
+        Self::where_it(|home| takes_sockets(home), means, job, token)
+    }
+
+    /// The same where a server of another user can.
     pub(crate) fn passable(means: &Means, job: &str, token: u64) -> Result<Self, BackupError> {
-        if is_passable(&means.scratch) {
-            Self::new(means, job, token)
+        Self::where_it(|home| takes_sockets(home) && is_passable(home), means, job, token)
+    }
+
+    fn where_it(fits: impl Fn(&Path) -> bool, means: &Means, job: &str, token: u64) -> Result<Self, BackupError> {
+        let home = home(means)?;
+        if fits(&home) {
+            Self::below(&home, "", means, job, token)
         } else {
             Self::below(Path::new(COMMON), "longshore-", means, job, token)
         }
@@ -81,8 +93,55 @@ fn sweep(home: &Path, own: &str, prefix: &str, now: i64) {
     }
 }
 
+/// The scratch folder as every program finds it: tools run in other working folders than we do.
+fn home(means: &Means) -> Result<PathBuf, BackupError> {
+    let failed = |error| BackupError::transient(Code::BackupScratch, format!("{}: {error}", means.scratch.display()));
+    std::path::absolute(&means.scratch).map_err(failed)
+}
+
+fn takes_sockets(home: &Path) -> bool {
+    home.as_os_str().len() <= FOR_A_SOCKET
+}
+
 /// Whether everybody may pass to what is below this folder, or to where it will be.
 fn is_passable(folder: &Path) -> bool {
     let there = folder.ancestors().filter_map(|folder| fs::metadata(folder).ok());
     there.map(|about| about.permissions().mode()).all(|mode| mode & 0o001 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Scratch;
+    use crate::Means;
+    use longshore_base::SystemClock;
+    use std::{collections::BTreeMap, path::PathBuf};
+
+    fn means(scratch: impl Into<PathBuf>) -> Means {
+        Means { aws: BTreeMap::new(), scratch: scratch.into(), path: "".into(), clock: SystemClock::new() }
+    }
+
+    #[test]
+    fn tools_find_the_folder_wherever_they_run() {
+        let name = format!("scratch-of-a-test-{}", std::process::id());
+        let scratch = Scratch::new(&means(&name), "job", 1).expect("a folder");
+        let whole = std::env::current_dir().expect("a working folder").join(&name).join("job-1");
+        assert_eq!(scratch.path(), whole);
+        drop(scratch);
+        std::fs::remove_dir(&name).expect("empty again");
+    }
+
+    #[test]
+    fn a_server_gets_a_folder_in_which_it_can_make_its_socket() {
+        let dir = tempfile::TempDir::new().expect("a temporary folder");
+        let long = dir.path().join("a-long-name/".repeat(12));
+        for scratch in [Scratch::for_server(&means(&long), "0199b0c4-0000-7000-8000-000000000001", 1_795_450_909_036_001)]
+            .into_iter()
+            .chain([Scratch::passable(&means(&long), "0199b0c4-0000-7000-8000-000000000002", 1_795_450_909_036_001)])
+        {
+            let scratch = scratch.expect("a folder");
+            std::os::unix::net::UnixListener::bind(scratch.path().join(".s.PGSQL.5432")).expect("a socket");
+        }
+        let short = Scratch::for_server(&means(dir.path()), "0199b0c4-0000-7000-8000-000000000001", 1).expect("a folder");
+        assert!(short.path().starts_with(dir.path()), "where the operator wants it, if that fits");
+    }
 }

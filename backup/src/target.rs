@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use longshore_base::{Code, Millis, Name};
 use longshore_store::{FileMeta, Files, FilesError, FilesOptions};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 const MANIFEST: &str = "manifest.json";
 /// A manifest with a hundred thousand tables has a third of this.
@@ -91,6 +91,17 @@ impl Target {
         Ok(Self { files, means: means.clone() })
     }
 
+    /// The same for one that is there already: in a folder that nobody has made, such as one whose disk is not mounted, there is nothing to look for.
+    ///
+    /// # Errors
+    /// As [`Target::open`]; also `backup.target_failed` for a folder that is not there.
+    pub fn open_made(url: &str, means: &Means) -> Result<Self, BackupError> {
+        if let Some(folder) = url.strip_prefix("file://").filter(|folder| folder.starts_with('/') && !Path::new(folder).is_dir()) {
+            return Err(BackupError::fatal(Code::BackupTarget, format!("there is no folder {folder} on this machine")));
+        }
+        Self::open(url, means)
+    }
+
     /// Whether it can be written to: found out before hours are spent on what could not be stored.
     ///
     /// # Errors
@@ -153,7 +164,9 @@ impl Target {
     pub async fn list(&self, name: &Name) -> Result<Vec<Listed>, BackupError> {
         let mut runs: BTreeMap<String, Vec<FileMeta>> = BTreeMap::new();
         for file in self.list_files(name.as_str()).await? {
-            if let Some((run, _)) = file.name.strip_prefix(&format!("{name}/")).and_then(|rest| rest.split_once('/')) {
+            // What is not ours is not looked at, let alone removed: a target may be a folder that holds other things too.
+            let parts = file.name.strip_prefix(&format!("{name}/")).and_then(|rest| rest.split_once('/'));
+            if let Some((run, _)) = parts.filter(|(run, file)| is_run(run) && is_own(file)) {
                 runs.entry(run.to_owned()).or_default().push(file);
             }
         }
@@ -172,22 +185,30 @@ impl Target {
     /// The backup that is wanted.
     ///
     /// # Errors
-    /// `backup.not_found`, `backup.damaged`, `backup.target_failed`.
+    /// `backup.not_found`, `backup.damaged`, `backup.truncated`, `backup.target_failed`. By name, also when a newer one than the newest good one
+    /// is damaged.
     pub async fn find(&self, wanted: &Wanted) -> Result<Manifest, BackupError> {
         let absent = |told: String| BackupError::fatal(Code::BackupNotFound, told);
         match wanted {
             Wanted::Manifest(file) => match self.look(file).await? {
                 Some(Listed::Good(manifest)) => Ok(*manifest),
-                Some(Listed::Damaged { why, .. }) if why.starts_with(CUT) => Err(BackupError::fatal(Code::BackupTruncated, why)),
-                Some(Listed::Damaged { why, .. }) => Err(BackupError::fatal(Code::BackupDamaged, why)),
+                Some(Listed::Damaged { why, .. }) => Err(broken(why)),
                 _ => Err(absent(format!("there is no manifest {file} in {}", self.files.place()))),
             },
             Wanted::Newest(name) => {
-                let good = self.list(name).await?.into_iter().rev().find_map(|listed| match listed {
-                    Listed::Good(manifest) => Some(*manifest),
-                    _ => None,
-                });
-                good.ok_or_else(|| absent(format!("there is no good backup of the name {name} in {}", self.files.place())))
+                let mut damaged = None;
+                for listed in self.list(name).await?.into_iter().rev() {
+                    match (listed, &damaged) {
+                        (Listed::Good(manifest), None) => return Ok(*manifest),
+                        // Nobody shall take an old one for the newest without knowing.
+                        (Listed::Good(manifest), Some(why)) => {
+                            return Err(broken(format!("{why}. The newest good backup is {}: name it by this manifest", manifest.file())));
+                        }
+                        (Listed::Damaged { why, .. }, None) => damaged = Some(why),
+                        _ => {}
+                    }
+                }
+                Err(damaged.map_or_else(|| absent(format!("there is no backup of the name {name} in {}", self.files.place())), broken))
             }
         }
     }
@@ -198,11 +219,24 @@ impl Target {
 
     /// Removes what interrupted writers left in a folder before a moment.
     pub(crate) async fn remove_unfinished(&self, name: &Name, before: Millis) -> Result<u64, BackupError> {
-        if !self.files.is_folder() {
-            return Ok(0);
+        let Some(folder) = self.files.place().strip_prefix("file://") else { return Ok(0) };
+        let entries = std::fs::read_dir(Path::new(folder).join(name.as_str())).into_iter().flatten().flatten();
+        let runs: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|run| is_run(run)).collect();
+        let mut removed = 0;
+        for run in runs {
+            let own = Self::open(&format!("{}/{name}/{run}", self.files.place()), &self.means)?;
+            removed += own.files.remove_unfinished(before).await.map_err(|error| BackupError::target(&error))?;
+            self.close(&format!("{name}/{run}"));
         }
-        let own = Self::open(&format!("{}/{name}", self.files.place()), &self.means)?;
-        own.files.remove_unfinished(before).await.map_err(|error| BackupError::target(&error))
+        Ok(removed)
+    }
+
+    /// Removes the folder of a run in which nothing is left. A bucket has no folders.
+    fn close(&self, run: &str) {
+        if let Some(folder) = self.files.place().strip_prefix("file://") {
+            // One that is not empty is not removed.
+            drop(std::fs::remove_dir(Path::new(folder).join(run)));
+        }
     }
 
     async fn list_files(&self, folder: &str) -> Result<Vec<FileMeta>, BackupError> {
@@ -245,6 +279,23 @@ impl Target {
 /// How the sentence about data that is too short begins.
 const CUT: &str = "the file was cut:";
 
+fn broken(why: String) -> BackupError {
+    let code = if why.starts_with(CUT) { Code::BackupTruncated } else { Code::BackupDamaged };
+    BackupError::fatal(code, why)
+}
+
+/// Whether a folder's name is one that [`Run::new`] makes.
+fn is_run(name: &str) -> bool {
+    let Some((at, job)) = name.split_once("Z-") else { return false };
+    let time = at.len() == 15 && at.bytes().enumerate().all(|(place, b)| if place == 8 { b == b'T' } else { b.is_ascii_digit() });
+    time && !job.is_empty()
+}
+
+/// Whether a file of a run is one that a backup writes.
+fn is_own(file: &str) -> bool {
+    file == MANIFEST || file.starts_with("data-") || file.starts_with("probe-")
+}
+
 /// Where the manifest of a draft lies, below the target.
 fn manifest_of(draft: &Draft) -> String {
     format!("{}/{}/{MANIFEST}", draft.name, draft.run)
@@ -257,3 +308,6 @@ impl Manifest {
         manifest_of(&self.backup)
     }
 }
+
+#[cfg(test)]
+mod tests;

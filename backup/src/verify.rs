@@ -44,7 +44,7 @@ pub async fn verify(
             sqlite_contents(file).await?
         }
         Engine::Redis => {
-            let scratch = Scratch::new(means, job, token)?;
+            let scratch = Scratch::for_server(means, job, token)?;
             let file = scratch.path().join(rdb::FILE);
             let passed = write_file(target, manifest, identities, &file, tell).await?;
             same(manifest, &passed.unwrap_or_else(|| manifest.backup.contents.clone()))?;

@@ -45,7 +45,7 @@ pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
         path: host.environment.path.clone(),
         clock: host.clock.clone(),
     };
-    let target = Target::open(&args.target, &means).map_err(|error| stop(&error))?;
+    let target = Target::open_made(&args.target, &means).map_err(|error| stop(&error))?;
     if args.list {
         return list(&args, &target, host).await;
     }

@@ -1,7 +1,7 @@
 //! How the faults that a schema finds are told: one per field, each with its pointer, what is wrong and what is allowed.
 
 use super::FAULTS_MAX;
-use crate::{FieldFault, decide::cut};
+use crate::{FieldFault, decide::cut, secrets::MARKER};
 use jsonschema::{
     ValidationError,
     error::{TypeKind, ValidationErrorKind},
@@ -22,7 +22,7 @@ pub(super) fn faults_at(at: &str, validator: &jsonschema::Validator, schema: &Va
         return;
     }
     for error in validator.iter_errors(value) {
-        tell(at, &error, schema, faults);
+        tell(at, &error, schema, false, faults);
         if faults.len() >= FAULTS_MAX {
             break;
         }
@@ -30,9 +30,11 @@ pub(super) fn faults_at(at: &str, validator: &jsonschema::Validator, schema: &Va
     faults.truncate(FAULTS_MAX);
 }
 
-fn tell(root: &str, error: &ValidationError<'_>, schema: &Value, faults: &mut Vec<FieldFault>) {
+/// `hidden`: the value is not repeated, because it may be a secret that somebody wrote where its name belongs.
+fn tell(root: &str, error: &ValidationError<'_>, schema: &Value, hidden: bool, faults: &mut Vec<FieldFault>) {
     let at = format!("{root}{}", error.instance_path());
-    let value = || show(error.instance());
+    let hidden = hidden || takes_secret(error, schema);
+    let value = || if hidden { "the value".to_owned() } else { show(error.instance()) };
     let mut one = |detail: String, allowed: String| faults.push(FieldFault::new(at.as_str(), detail, allowed));
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
@@ -67,7 +69,7 @@ fn tell(root: &str, error: &ValidationError<'_>, schema: &Value, faults: &mut Ve
         ValidationErrorKind::Format { format } => one(format!("{} is not of the format", value()), format.clone()),
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
             match meant(context, error.instance_path().as_str().len()) {
-                Some(branch) => branch.iter().for_each(|error| tell(root, error, schema, faults)),
+                Some(branch) => branch.iter().for_each(|error| tell(root, error, schema, hidden, faults)),
                 None => one(format!("{} fits none of the allowed forms", value()), forms(context)),
             }
         }
@@ -76,8 +78,17 @@ fn tell(root: &str, error: &ValidationError<'_>, schema: &Value, faults: &mut Ve
             let fields: Vec<_> = fields.map(|field| format!("`{field}`")).collect();
             one(format!("{} cannot be there together", fields.join(" and ")), "one of them, or none".into());
         }
+        _ if hidden => one("the value is not allowed".to_owned(), String::new()),
         _ => one(cut(&error.to_string(), 3 * SHOWN_MAX).to_owned(), String::new()),
     }
+}
+
+/// Whether a secret's name may stand where this was found, by itself or as one of several forms.
+fn takes_secret(error: &ValidationError<'_>, schema: &Value) -> bool {
+    let marked = |schema: &Value| schema.get(MARKER) == Some(&Value::Bool(true));
+    let path = error.schema_path().as_str();
+    let own = path.rsplit_once('/').and_then(|(parent, _)| schema.pointer(parent)).is_some_and(marked);
+    own || schema.pointer(path).and_then(Value::as_array).is_some_and(|forms| forms.iter().any(marked))
 }
 
 /// The branch of an `anyOf` that was meant: the one whose faults are all about parts of the value, not about the whole.

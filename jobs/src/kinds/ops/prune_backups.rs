@@ -93,7 +93,7 @@ impl Kind for PruneBackups {
 
     async fn run(args: Args, cx: &Context) -> Result<Output, Failure> {
         let name = Name::new(&args.name).map_err(|error| invalid(format!("/name: {error}")))?;
-        let target = Target::open(&args.target, means(cx)?).map_err(failure)?;
+        let target = Target::open_made(&args.target, means(cx)?).map_err(failure)?;
         let listed = until_stopped(cx, target.list(&name)).await?;
         let now = cx.clock().now();
         let keeping = Keeping { daily: args.daily, weekly: args.weekly, monthly: args.monthly };

@@ -67,7 +67,7 @@ impl Kind for VerifyBackup {
             _ => return Err(invalid("one of name and manifest is needed")),
         };
         let identities = Identities::parse(&cx.secret(&args.identity).await?).map_err(failure)?;
-        let target = Target::open(&args.target, means).map_err(failure)?;
+        let target = Target::open_made(&args.target, means).map_err(failure)?;
         let manifest = until_stopped(cx, target.find(&wanted)).await?;
         let (job, token) = (cx.id().to_string(), cx.token().0);
         let tell = tell(cx);

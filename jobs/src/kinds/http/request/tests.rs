@@ -191,7 +191,7 @@ async fn faults_of_the_args_are_told_before_anything_runs() {
         (json!({"url": "ftp://x"}), "/args/url: \"ftp://x\" does not match the pattern"),
         (json!({"url": "http://x", "signed": []}), "/args/signed: there is no such field"),
         (json!({"url": "http://x", "sign_with": []}), "/args/sign_with: too few items"),
-        (json!({"url": "http://x", "sign_with": ["whsec_x"]}), "/args/sign_with/0: \"whsec_x\" has the wrong type"),
+        (json!({"url": "http://x", "sign_with": ["whsec_x"]}), "/args/sign_with/0: the value has the wrong type"),
         (json!({"url": "http://x", "bytes_max": 180_001}), "/args/bytes_max: 180001 is too large"),
         (json!({"url": "http://x", "bytes_max": -1}), "/args/bytes_max: -1 is too small"),
         (json!({"url": "http://x", "method": "G T"}), "/args/method: \"G T\" does not match the pattern"),
