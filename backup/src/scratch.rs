@@ -30,7 +30,7 @@ impl Scratch {
 
     /// The same where a server of this user can make its socket.
     pub(crate) fn for_server(means: &Means, job: &str, token: u64) -> Result<Self, BackupError> {
-        Self::where_it(|home| takes_sockets(home), means, job, token)
+        Self::where_it(takes_sockets, means, job, token)
     }
 
     /// The same where a server of another user can.

@@ -64,7 +64,7 @@ pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
     // One that is not counted warms everything up.
     run(&api, "warm", plan.jobs.min(200), plan.per_second).await?;
     for n in 0..plan.pairs {
-        let mut with = async || {
+        let with = async || {
             let queue = format!("with-{n}");
             api.enqueue(&queue, 1).await?;
             let readers = Readers::start(&api, &queue, plan)?;
