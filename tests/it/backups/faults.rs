@@ -137,7 +137,7 @@ async fn flipped_cut_gone_and_under_another_key() {
     let list = ["--name", "shop", "--list", "--json", "restore", "--target"];
     let listed = crate::harness::longshore::run(&[&list[4..], &[house.in_folder().as_str()], &list[..4]].concat());
     assert!(listed.out.contains("its seal does not fit") && !listed.out.contains("taken_at"), "it is not listed as good: {}", listed.out);
-    assert_eq!(code(&house.verify("shop", &house.in_folder(), "dead").await), "backup.not_found");
+    assert_eq!(code(&house.verify("shop", &house.in_folder(), "dead").await), "backup.damaged");
     std::fs::write(&manifest, text).expect("written");
     house.verify("shop", &house.in_folder(), "completed").await;
 }
