@@ -138,12 +138,8 @@ impl Target {
         for file in self.list_files(&run.folder()).await? {
             self.delete(&file.name).await?;
         }
-        if self.files.is_folder() {
-            // In a folder of its own, so that other runs that are being written are not touched.
-            let own = Self::open(&format!("{}/{}", self.files.place(), run.folder()), &self.means)?;
-            own.files.remove_unfinished(Millis::MAX).await.map_err(|error| BackupError::target(&error))?;
-        }
-        Ok(())
+        // In a folder of its own, so that other runs that are being written are not touched.
+        self.sweep(&run.folder(), Millis::MAX).await.map(drop)
     }
 
     /// Writes the manifest: from this moment on it is a backup.
@@ -224,11 +220,19 @@ impl Target {
         let runs: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|run| is_run(run)).collect();
         let mut removed = 0;
         for run in runs {
-            let own = Self::open(&format!("{}/{name}/{run}", self.files.place()), &self.means)?;
-            removed += own.files.remove_unfinished(before).await.map_err(|error| BackupError::target(&error))?;
+            removed += self.sweep(&format!("{name}/{run}"), before).await?;
             self.close(&format!("{name}/{run}"));
         }
         Ok(removed)
+    }
+
+    /// Removes what interrupted writers left in one run before a moment.
+    async fn sweep(&self, run: &str, before: Millis) -> Result<u64, BackupError> {
+        if !self.files.is_folder() {
+            return Ok(0);
+        }
+        let own = Self::open(&format!("{}/{run}", self.files.place()), &self.means)?;
+        own.files.remove_unfinished(before).await.map_err(|error| BackupError::target(&error))
     }
 
     /// Removes the folder of a run in which nothing is left. A bucket has no folders.
