@@ -1,6 +1,7 @@
 //! base — what every crate stands on: names, time, chance, and the codes that errors are known by.
 //! Read `code.rs` for what can go wrong, `clock.rs` for how tests own time.
 
+mod chain;
 mod clock;
 mod code;
 mod disk;
@@ -10,6 +11,7 @@ mod random;
 mod scope;
 mod trace;
 
+pub use chain::chain;
 pub use clock::{Clock, ManualClock, Millis, SystemClock, rfc3339};
 pub use code::{Code, Page};
 pub use disk::{Space, free_space};

@@ -1,11 +1,12 @@
 //! The parts that roles open: the data folder, the store, the broker. A failure says what to do.
 
 use crate::{host::Host, stop::Stop};
+use longshore_base::chain;
 use longshore_config::{BrokerPlace, Secret, Settings, StorePlace};
 use longshore_jobs::{Blobs, Checker};
 use longshore_queue::{Broker, BrokerError, Fault, Health, RedisBroker, RedisOptions, RedisTls, SqliteBroker, SqliteOptions};
 use longshore_store::{Files, FilesOptions, Store, StoreError, StoreOptions};
-use std::{error::Error, sync::Arc};
+use std::sync::Arc;
 
 /// Makes the data folder if it is not there, and sees that files can be made in it.
 pub(crate) fn folder(settings: &Settings, host: &Host) -> Result<(), Stop> {
@@ -153,17 +154,4 @@ pub(crate) fn broker_stop(settings: &Settings, error: &BrokerError) -> Stop {
         _ if error.is_transient() => Stop::unreachable(format!("{told}\n  what to do: check that it runs and that --broker names it")),
         _ => Stop::failed(told),
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let (mut told, mut next) = (error.to_string(), error.source());
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if !told.ends_with(&text) {
-            told = format!("{told}: {text}");
-        }
-        next = cause.source();
-    }
-    told
 }

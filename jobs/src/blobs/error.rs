@@ -1,7 +1,7 @@
 //! How keeping or reading large args and outputs fails.
 
 use crate::{Cause, Failure};
-use longshore_base::Code;
+use longshore_base::{Code, chain};
 use longshore_queue::BrokerError;
 use longshore_store::FilesError;
 
@@ -72,18 +72,6 @@ impl From<BlobError> for BrokerError {
         let BlobError { code, told: detail, transient } = error;
         if transient { Self::Dependency { code, detail } } else { Self::Conflict { code, detail } }
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let (mut told, mut next) = (error.to_string(), error.source());
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if !told.ends_with(&text) {
-            told = format!("{told}: {text}");
-        }
-        next = cause.source();
-    }
-    told
 }
 
 impl BlobError {

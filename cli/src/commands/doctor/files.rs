@@ -40,5 +40,5 @@ async fn look(files: &Files, probe: &str) -> Finding {
         }
     };
     let grade = if matches!(error, FilesError::Unavailable { .. }) && !files.is_folder() { Grade::Unreachable } else { Grade::Fault };
-    Finding::new("files", grade, format!("{}: {}", files.place(), parts::chain(&error))).mend(MEND)
+    Finding::new("files", grade, format!("{}: {}", files.place(), longshore_base::chain(&error))).mend(MEND)
 }

@@ -161,7 +161,7 @@ async fn store(settings: &Settings) -> Finding {
             store.close().await;
             match answered {
                 Ok(()) => Finding::ok("store", format!("{} answers", settings.store)),
-                Err(error) => Finding::fault("store", parts::chain(&error)),
+                Err(error) => Finding::fault("store", longshore_base::chain(&error)),
             }
         }
         Err(stop) => Finding::stop("store", &stop),

@@ -48,5 +48,5 @@ fn shown(key: &ApiKey) -> Value {
 }
 
 fn failed(error: StoreError) -> Stop {
-    Stop::unreachable(parts::chain(&error))
+    Stop::unreachable(longshore_base::chain(&error))
 }
