@@ -38,6 +38,16 @@ impl Source {
         }
     }
 
+    /// Whether a password stands in the address.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(place) => place.has_password(),
+            Self::Redis(place) => place.has_password(),
+        }
+    }
+
     pub(crate) const fn engine(&self) -> Engine {
         match self {
             Self::Sqlite(_) => Engine::Sqlite,

@@ -58,7 +58,9 @@ impl Tool {
         let missing = |why: String| BackupError::fatal(Code::BackupToolMissing, why);
         let folders = std::env::split_paths(&means.path).chain(debian_postgres()).chain(["/usr/sbin".into()]);
         let mut found = folders.map(|folder| folder.join(name)).filter(|file| file.is_file());
-        let path = found.next().ok_or_else(|| missing(format!("{name} is not installed: it is not in the PATH of this process")))?;
+        let path = found.next().ok_or_else(|| {
+            missing(format!("{name} is not installed: it is neither in the PATH of this process nor where Debian keeps it"))
+        })?;
         let mut tool = Self { name, path, search: means.path.clone(), told: String::new(), version: Version(0, 0) };
         let mut command = tool.command();
         command.arg("--version");

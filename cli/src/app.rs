@@ -46,7 +46,7 @@ impl App {
             random: SystemRandom::new(),
             environment: Environment::read(),
             veil: Veil::default(),
-            catalog: self.catalog,
+            catalog: if line.command.measures() { longshore_bench::kinds(self.catalog) } else { self.catalog },
             name: binary_name(),
             json: line.json,
         };

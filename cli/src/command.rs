@@ -75,14 +75,23 @@ pub(crate) enum Command {
     Config(commands::config::Command),
     /// Look for everything that is wrong with a set-up
     Doctor(Box<commands::doctor::Args>),
+    /// Measure what Longshore does on this machine, on a Redis of its own or on yours
+    Bench(Box<commands::bench::Args>),
+    /// A role as `bench` starts it
+    #[command(subcommand, hide = true)]
+    BenchRole(commands::bench::Role),
     /// Print a completion script
     Completions(commands::completions::Args),
 }
 
 impl Command {
-    /// True for roles, which want every core.
+    /// True for roles and for what speaks to many of them, which want every core.
     pub(crate) const fn is_role(&self) -> bool {
-        matches!(self, Self::Up(_) | Self::Api(_) | Self::Worker(_) | Self::Scheduler(_))
+        matches!(self, Self::Up(_) | Self::Api(_) | Self::Worker(_) | Self::Scheduler(_) | Self::Bench(_) | Self::BenchRole(_))
+    }
+    /// True for what also carries the kinds of benchmarks.
+    pub(crate) const fn measures(&self) -> bool {
+        matches!(self, Self::BenchRole(_))
     }
 
     pub(crate) async fn run(self, host: &Host) -> Result<(), Stop> {
@@ -109,6 +118,8 @@ impl Command {
             Self::Migrate(args) => commands::migrate::run(args, host).await,
             Self::Config(command) => commands::config::run(&command, host),
             Self::Doctor(args) => commands::doctor::run(&args, host).await,
+            Self::Bench(args) => commands::bench::run(*args, host).await,
+            Self::BenchRole(role) => commands::bench::role(role, host).await,
             Self::Completions(args) => commands::completions::run(&args, host),
         }
     }

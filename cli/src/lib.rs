@@ -37,6 +37,7 @@ mod command;
 mod commands;
 mod host;
 mod length;
+mod paint;
 mod print;
 mod progress;
 mod roles;

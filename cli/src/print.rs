@@ -1,5 +1,6 @@
 //! What people read: aligned tables, times, spans. A closed pipe ends the output, not the command.
 
+use crate::paint::Paint;
 use longshore_base::Millis;
 use longshore_config::Environment;
 use serde_json::Value;
@@ -62,20 +63,31 @@ impl Table {
         self.rows.is_empty()
     }
     /// Prints the table, or `nothing` if it has no rows.
-    pub(crate) fn print(&self, nothing: &str) {
-        line(if self.rows.is_empty() { nothing.to_owned() } else { self.text() }.trim_end());
+    pub(crate) fn print(&self, nothing: &str, paint: Paint) {
+        line(if self.rows.is_empty() { nothing.to_owned() } else { self.painted(paint) }.trim_end());
     }
 
     pub(crate) fn text(&self) -> String {
+        self.painted(Paint::none())
+    }
+
+    /// With colours for the head and for cells that are a state or a grade.
+    pub(crate) fn painted(&self, paint: Paint) -> String {
         let head: Vec<_> = self.head.iter().map(|name| name.trim_start_matches('>').to_owned()).collect();
         let lines = || std::iter::once(&head).chain(&self.rows);
         let width = |column: usize| lines().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<_> = (0..head.len()).map(width).collect();
         let mut out = String::new();
-        for row in lines() {
+        for (at, row) in lines().enumerate() {
             let cell = |column: usize| {
-                let (text, wide) = (&row[column], widths[column]);
-                if self.head[column].starts_with('>') { format!("{text:>wide$}") } else { format!("{text:<wide$}") }
+                let (text, last) = (row[column].as_str(), column + 1 == head.len());
+                let space = " ".repeat(widths[column] - text.chars().count());
+                let shown = if at == 0 { paint.as_head(text) } else { paint.as_what(text, text) };
+                match (self.head[column].starts_with('>'), last) {
+                    (true, _) => space + &shown,
+                    (false, false) => shown + &space,
+                    (false, true) => shown,
+                }
             };
             let cells: Vec<_> = (0..head.len()).map(cell).collect();
             out.push_str(cells.join("  ").trim_end());
@@ -91,6 +103,18 @@ pub(crate) fn text(value: &Value, field: &str) -> String {
         Value::Null => "-".into(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+/// Args or an output as JSON; where they lie in a file and are not there, what they are and why.
+pub(crate) fn large(job: &Value, field: &str) -> String {
+    let large = &job["large"][field];
+    match (&job[field], large["bytes"].as_u64()) {
+        (Value::Null, Some(bytes)) => {
+            let why = large["fault"].as_str().map_or_else(|| "not shown here".to_owned(), |code| format!("not to be read: {code}"));
+            format!("({bytes} bytes in a file, {why})")
+        }
+        (value, _) => value.to_string(),
     }
 }
 
@@ -123,6 +147,7 @@ pub(crate) fn span(ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Table, span};
+    use crate::paint::Paint;
 
     #[test]
     fn columns_are_aligned_and_numbers_stand_right() {
@@ -130,6 +155,17 @@ mod tests {
         table.row(["default".into(), "5".into(), "open".into()]);
         table.row(["ä".into(), "1200".into(), String::new()]);
         assert_eq!(table.text(), "NAME     READY  STATE\ndefault      5  open\nä         1200\n");
+    }
+
+    #[test]
+    fn colours_change_no_column() {
+        let mut table = Table::new(&["NAME", ">READY", "STATE"]);
+        table.row(["a".into(), "5".into(), "dead".into()]);
+        table.row(["long".into(), "1200".into(), "open".into()]);
+        let painted = table.painted(Paint::always());
+        assert!(painted.contains("\u{1b}[31mdead\u{1b}[0m") && painted.contains("\u{1b}[1mREADY\u{1b}[0m"), "{painted:?}");
+        let bare = ["\u{1b}[31m", "\u{1b}[1m", "\u{1b}[0m"].iter().fold(painted, |text, code| text.replace(code, ""));
+        assert_eq!(bare, table.text());
     }
 
     #[test]

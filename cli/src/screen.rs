@@ -1,6 +1,6 @@
 //! What a command shows: once, or with `--watch` again and again. On a terminal the same place is drawn anew; elsewhere each change is told in plain lines.
 
-use crate::{host::Host, print, print::Table, stop::Stop};
+use crate::{host::Host, paint::Paint, print, print::Table, stop::Stop};
 use clap::Args;
 use serde_json::Value;
 use std::{io::IsTerminal, time::Duration};
@@ -11,17 +11,26 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) struct View {
     document: Value,
     text: String,
+    /// The same with colours, if it has any.
+    painted: Option<String>,
     /// What to do next; told beside the text, once.
     hint: Option<String>,
 }
 
 impl View {
     pub(crate) fn new(document: Value, text: impl Into<String>) -> Self {
-        Self { document, text: text.into(), hint: None }
+        Self { document, text: text.into(), painted: None, hint: None }
     }
     /// A table, or `nothing` if it has no rows.
     pub(crate) fn table(document: Value, table: &Table, nothing: &str) -> Self {
-        Self::new(document, if table.is_empty() { nothing.to_owned() } else { table.text() })
+        if table.is_empty() {
+            return Self::new(document, nothing);
+        }
+        Self { painted: Some(table.painted(Paint::always())), ..Self::new(document, table.text()) }
+    }
+    /// As people see it, where there are colours and where there are none.
+    fn shown(&self, colours: bool) -> &str {
+        self.painted.as_deref().filter(|_| colours).unwrap_or(&self.text).trim_end()
     }
     pub(crate) fn hint(self, hint: Option<String>) -> Self {
         Self { hint, ..self }
@@ -77,7 +86,7 @@ fn once(view: &View, host: &Host) {
     if host.json {
         return print::json(&view.document);
     }
-    print::line(view.text.trim_end());
+    print::line(view.shown(Paint::of(host).is_any()));
     if let Some(hint) = &view.hint {
         print::aside(hint);
     }
@@ -92,9 +101,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
 #[derive(Debug)]
 enum Screen {
     /// Drawn anew each time.
-    Terminal { drawn: bool },
+    Terminal { drawn: bool, colours: bool },
     /// Each change, in lines.
-    Lines { last: String },
+    Lines { last: String, colours: bool },
     /// Each change, as a document.
     Documents { last: Value },
 }
@@ -104,7 +113,12 @@ impl Screen {
         if host.json {
             return Self::Documents { last: Value::Null };
         }
-        if std::io::stdout().is_terminal() { Self::Terminal { drawn: false } } else { Self::Lines { last: String::new() } }
+        let colours = Paint::of(host).is_any();
+        if std::io::stdout().is_terminal() {
+            Self::Terminal { drawn: false, colours }
+        } else {
+            Self::Lines { last: String::new(), colours }
+        }
     }
 
     /// False: nobody reads it any more.
@@ -115,14 +129,16 @@ impl Screen {
                 last.clone_from(&view.document);
                 print::put(&view.document.to_string())
             }
-            Self::Lines { last } if *last == view.text => true,
-            Self::Lines { last } => {
+            Self::Lines { last, .. } if *last == view.text => true,
+            Self::Lines { last, colours } => {
                 last.clone_from(&view.text);
-                print::put(&format!("-- {now}\n{}", view.text.trim_end()))
+                print::put(&format!("-- {now}\n{}", view.shown(*colours)))
             }
-            Self::Terminal { drawn } => {
-                let size = terminal_size::terminal_size().map_or((80, 24), |(width, height)| (usize::from(width.0), usize::from(height.0)));
-                print::draw(&frame(&view.text, now, size, !std::mem::replace(drawn, true)))
+            Self::Terminal { drawn, colours } => {
+                // One that tells no size (a recorded session, a serial line) gets everything.
+                let size = terminal_size::terminal_size().map(|(width, height)| (usize::from(width.0), usize::from(height.0)));
+                let size = size.filter(|(width, height)| *width > 0 && *height > 0).unwrap_or((usize::MAX, usize::MAX));
+                print::draw(&frame(view.shown(*colours), now, size, !std::mem::replace(drawn, true)))
             }
         }
     }
@@ -135,7 +151,7 @@ fn frame(text: &str, now: &str, (width, height): (usize, usize), first: bool) ->
     let shown = if lines.len() > room { room - 1 } else { lines.len() };
     let mut out = String::from(if first { "\u{1b}[2J\u{1b}[H" } else { "\u{1b}[H" });
     let mut put = |line: &str| {
-        out.extend(line.chars().take(width));
+        out.push_str(&cut(line, width));
         // The rest of what stood there goes.
         out.push_str("\u{1b}[K\n");
     };
@@ -148,9 +164,23 @@ fn frame(text: &str, now: &str, (width, height): (usize, usize), first: bool) ->
     out
 }
 
+/// The first `width` characters that are seen; colours are not, and all of them stay, so that the last one ends.
+fn cut(line: &str, width: usize) -> String {
+    let (mut out, mut seen, mut colour) = (String::new(), 0, false);
+    for c in line.chars() {
+        colour |= c == '\u{1b}';
+        if colour || seen < width {
+            out.push(c);
+        }
+        seen += usize::from(!colour);
+        colour &= c != 'm';
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{frame, seconds};
+    use super::{cut, frame, seconds};
 
     fn lines(frame: &str) -> Vec<String> {
         let bare = frame.replace("\u{1b}[2J", "").replace("\u{1b}[H", "").replace("\u{1b}[K", "").replace("\u{1b}[J", "");
@@ -166,6 +196,14 @@ mod tests {
             assert!(drawn.len() <= height.max(2), "{} lines in {width}x{height}", drawn.len());
         }
         assert_eq!(lines(&frame(&text, "10:00", (80, 24), false)).last().map(String::as_str), Some("… and 79 more lines"));
+    }
+
+    #[test]
+    fn colours_take_no_room() {
+        let line = "\u{1b}[31mdead\u{1b}[0m  and more";
+        assert_eq!(cut(line, 3), "\u{1b}[31mdea\u{1b}[0m");
+        assert_eq!(cut(line, 6), "\u{1b}[31mdead\u{1b}[0m  ");
+        assert_eq!(cut(line, usize::MAX), line);
     }
 
     #[test]

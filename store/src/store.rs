@@ -7,7 +7,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use std::{str::FromStr, time::Duration};
+use std::{os::unix::fs::OpenOptionsExt, str::FromStr, time::Duration};
 use tokio::time::Instant;
 
 /// A handle to the records. Cheap to clone.
@@ -90,6 +90,8 @@ impl Store {
 /// `synchronous=FULL`: a job is removed from its queue once its history row is here, so the row must survive a power cut.
 async fn sqlite(path: &str, options: &StoreOptions) -> Result<SqlitePool, StoreError> {
     let path = path.strip_prefix("//").unwrap_or(path);
+    // A new file is its owner's alone; SQLite gives its log the same mode. What cannot be made is told when it is opened.
+    drop(std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path));
     let connect = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)

@@ -17,6 +17,16 @@ async fn open(dir: &TempDir) -> Store {
     Store::open(&url, &StoreOptions::default()).await.expect("a new SQLite file opens")
 }
 
+#[tokio::test]
+async fn a_new_file_is_its_owners_alone() {
+    let (dir, store) = fresh().await;
+    store.ping().await.expect("an answer");
+    for file in std::fs::read_dir(dir.path()).expect("the folder") {
+        let file = file.expect("a file");
+        assert_eq!(file.metadata().expect("its mode").permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
+    }
+}
+
 fn name(text: &'static str) -> Name {
     Name::literal(text)
 }

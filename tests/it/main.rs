@@ -9,6 +9,7 @@
 
 mod acl;
 mod backups;
+mod bench;
 mod cli_commands;
 mod cli_dlq;
 mod cli_events;

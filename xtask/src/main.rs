@@ -1,7 +1,8 @@
 //! xtask — what a person or CI types. `up.rs` and `test/` are the two commands of the README; `tidy/` keeps the house rules.
-//! `gen`, `bench` and `oracle` need Longshore's own crates, so they are binaries of their own (xtask/gen, xtask/bench, tests/oracle) that this
+//! `gen`, `bench` and `oracle` need Longshore's own crates, so they are binaries of their own (xtask/gen, the product, tests/oracle) that this
 //! one builds and runs: a newcomer's first `cargo xtask` compiles a handful of small crates.
 
+mod bench;
 mod cargo;
 mod env;
 mod test;
@@ -18,7 +19,7 @@ cargo xtask COMMAND
   tidy                                   the house rules of docs/ARCHITECTURE.md that a machine can check
   gen [--check]                          write docs/lifecycle.md, docs/kinds.md, docs/errors/, docs/openapi.json, docs/configuration.md
   oracle [suite]                         ticks of every time zone beside those of cronsim (Python), on a release build; some minutes
-  bench [lanes|events] [FLAGS]           drain, pickup and memory (or what fairness, or a thousand readers, cost) on a release build; see docs/benchmarks.md
+  bench [WORKLOAD…] [FLAGS]              longshore bench on a release build; --compare REV beside another commit's; see docs/benchmarks.md
 ";
 
 fn main() -> ExitCode {
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
         Some("tidy") => tidy::run(),
         Some("gen") => cargo::run_own("xtask-gen", &[], rest),
         Some("oracle") => cargo::run_own("longshore-oracle", &["--release"], rest),
-        Some("bench") => cargo::run_own("xtask-bench", &["--release"], rest),
+        Some("bench") => bench::run(rest),
         Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             Ok(true)

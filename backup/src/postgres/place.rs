@@ -75,6 +75,10 @@ impl Place {
         self.variables.iter().find(|(name, _)| *name == "PGDATABASE").map_or("", |(_, value)| value)
     }
 
+    pub(crate) fn has_password(&self) -> bool {
+        self.variables.iter().any(|(name, _)| *name == "PGPASSWORD")
+    }
+
     /// Gives a tool what it needs to find the database.
     pub(super) fn tell(&self, command: &mut Command) {
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));

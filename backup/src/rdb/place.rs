@@ -50,6 +50,10 @@ impl Place {
         Self { args: vec!["-s".into(), socket.to_owned()], password: None }
     }
 
+    pub(crate) const fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
     /// Gives redis-cli what it needs to find the server.
     pub(super) fn tell(&self, command: &mut Command) {
         command.args(&self.args);

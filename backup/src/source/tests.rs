@@ -46,8 +46,17 @@ fn what_cannot_be_backed_up_is_refused_without_telling_it() {
 #[test]
 fn passwords_do_not_print() {
     for text in ["postgres://u:hidden-word@h/db", "redis://u:hidden-word@h", "postgres://h/db?password=hidden-word"] {
-        let shown = format!("{:?}", parse(text).expect("an address"));
+        let source = parse(text).expect("an address");
+        assert!(source.has_password(), "{text}");
+        let shown = format!("{source:?}");
         assert!(!shown.contains("hidden-word"), "{shown}");
+    }
+}
+
+#[test]
+fn an_address_without_a_password_has_none() {
+    for text in ["sqlite:/a:b@c.db", "postgres://u@h/db", "postgres://h/db?passfile=/p", "redis://h", "unix:///run/redis.sock?db=2"] {
+        assert!(!parse(text).expect("an address").has_password(), "{text}");
     }
 }
 

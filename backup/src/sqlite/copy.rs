@@ -14,9 +14,11 @@ use std::{path::Path, time::Duration};
 const PAGES: i32 = 2_000;
 /// So often it is begun again before it holds writers up.
 const RESTARTS: u32 = 3;
-/// How long a lock of somebody else is waited for, and how often.
+/// How long a lock of somebody else is waited for, and how often in a row.
 const BUSY: Duration = Duration::from_secs(5);
 const BUSY_MAX: u32 = 12;
+/// Between two looks at a lock. SQLite's own waits grow to 100 ms and miss the gaps that a writer leaves who does nothing but write.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Copies `source` to a new file; answers its length.
 pub(super) fn copy(source: &Path, to: &Path, halt: &Halt, tell: &Tell) -> Result<u64, BackupError> {
@@ -25,7 +27,7 @@ pub(super) fn copy(source: &Path, to: &Path, halt: &Halt, tell: &Tell) -> Result
     }
     let failed = |error: rusqlite::Error| told(source, &error);
     let from = Connection::open_with_flags(source, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
-    from.busy_timeout(BUSY).map_err(failed)?;
+    from.busy_handler(Some(wait)).map_err(failed)?;
     let journal: String = from.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(failed)?;
     let logged = journal.eq_ignore_ascii_case("wal");
     if logged {
@@ -37,6 +39,13 @@ pub(super) fn copy(source: &Path, to: &Path, halt: &Halt, tell: &Tell) -> Result
     steps(&from, &mut copy, page_bytes, halt, tell).map_err(|error| error.unwrap_or_else(failed))?;
     copy.close().map_err(|(_, error)| failed(error))?;
     std::fs::metadata(to).map(|about| about.len()).map_err(|error| BackupError::local("the copy", &error))
+}
+
+/// A moment, unless they are [`BUSY`] together. `looks`: how many there were for this lock.
+#[expect(clippy::disallowed_methods, reason = "SQLite has no signal for a lock that is free, and asks on this thread")]
+fn wait(looks: i32) -> bool {
+    std::thread::sleep(LOOK);
+    u128::try_from(looks).is_ok_and(|looks| looks < BUSY.as_millis() / LOOK.as_millis())
 }
 
 /// A failure of SQLite, or one that is ours already.
@@ -63,15 +72,17 @@ fn steps(from: &Connection, copy: &mut Connection, page_bytes: u64, halt: &Halt,
         match backup.step(pages).map_err(Broke::Sqlite)? {
             StepResult::Done => return Ok(()),
             StepResult::More => {
+                busy = 0;
                 let now = backup.progress();
-                if now.remaining > left {
+                // A step that went on leaves less. One after which as much is left began at the first page again.
+                if now.remaining >= left {
                     restarts += 1;
                 }
                 left = now.remaining;
                 let bytes = |pages: i32| u64::try_from(pages).unwrap_or(0) * page_bytes;
                 tell.tell("copy", bytes(now.pagecount - now.remaining), Some(bytes(now.pagecount)));
             }
-            // The time-out of the connection was waited for already.
+            // The connection has waited already.
             _ => {
                 busy += 1;
                 if busy > BUSY_MAX {

@@ -1,6 +1,6 @@
 //! `config check|show` — what would hold if a role were started here with these flags.
 
-use crate::{host::Host, print, roles::flags::AllFlags, stop::Stop};
+use crate::{host::Host, paint::Paint, print, roles::flags::AllFlags, stop::Stop};
 use clap::Subcommand;
 use serde_json::{Map, json};
 
@@ -34,7 +34,7 @@ pub(crate) fn run(command: &Command, host: &Host) -> Result<(), Stop> {
             for row in settings.shown() {
                 table.row([row.key.clone(), row.value.clone(), row.from.clone()]);
             }
-            table.print("");
+            table.print("", Paint::of(host));
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! The operator commands, one file each. They speak HTTP; only `migrate`, `doctor`, `config`, `restore` and `keys --local` open files or servers.
 
+pub(crate) mod bench;
 pub(crate) mod bulk;
 pub(crate) mod completions;
 pub(crate) mod config;

@@ -1,6 +1,6 @@
 //! `restore` — a backup back to where it is used: it opens the target itself, so that it works when nothing else of Longshore does.
 
-use crate::{host::Host, print, progress::Progress as Bar, stop::Stop};
+use crate::{host::Host, paint::Paint, print, progress::Progress as Bar, stop::Stop};
 use clap::Args as ClapArgs;
 use longshore_backup::{BackupError, Destination, Engine, Identities, Listed, Manifest, Means, Progress, Target, Tell, Wanted, restore};
 use longshore_base::{Code, Name};
@@ -57,7 +57,8 @@ pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let (Some(identity), Some(to)) = (&args.identity, args.to) else { return Err(Stop::usage("--identity and --to are needed")) };
     let text = std::fs::read_to_string(identity).map_err(|error| {
         let told = format!("the identity file {} cannot be read: {error}", identity.display());
-        Stop::failed(&told).with_problem(json!({ "code": Code::BackupIdentity.as_str(), "detail": told }))
+        let code = Code::BackupIdentity;
+        Stop::failed(format!("{told} ({code})")).with_problem(json!({ "code": code.as_str(), "detail": told }))
     })?;
     let identities = Identities::parse(&Secret::new(text)).map_err(|error| stop(&error))?;
     let manifest = target.find(&wanted).await.map_err(|error| stop(&error))?;
@@ -110,7 +111,7 @@ async fn list(args: &Args, target: &Target, host: &Host) -> Result<(), Stop> {
             Listed::Unfinished { .. } => {}
         }
     }
-    table.print(&format!("{} has no backup of the name {name}", args.target));
+    table.print(&format!("{} has no backup of the name {name}", args.target), Paint::of(host));
     Ok(())
 }
 
@@ -140,12 +141,25 @@ const fn engine(engine: Engine) -> &'static str {
 
 /// Every failure has a code and a page; a fault of the command line is one of usage.
 fn stop(error: &BackupError) -> Stop {
-    let problem = json!({ "code": error.code().as_str(), "detail": error.to_string() });
-    let told = format!("{error}\n  what to do: {}", error.code().page().todo);
-    let stop = match error.code() {
+    let code = error.code();
+    let problem = json!({ "code": code.as_str(), "detail": error.to_string() });
+    let told = format!("{error} ({code})\n  what to do: {}", todo(code));
+    let stop = match code {
         Code::ArgsInvalid => Stop::usage(error.to_string()),
         Code::BackupTarget if error.is_transient() => Stop::unreachable(told),
         _ => Stop::failed(told),
     };
     stop.with_problem(problem)
+}
+
+/// What the code's page says, in the words of whoever sits before this machine instead of a worker's.
+fn todo(code: Code) -> &'static str {
+    match code {
+        Code::BackupScratch => "make room where --to points; what is restored is first written beside it",
+        Code::BackupSource => "read the message: it has the last words of the tool; then repeat the command",
+        Code::BackupTarget => "check that --target is there and can be read; for a bucket, look at the AWS_ variables of this shell",
+        Code::BackupToolMissing => "install it (Debian: postgresql-client), or put its folder into PATH, then repeat the command",
+        Code::BackupToolOld => "install the server's version of it, then repeat the command",
+        _ => code.page().todo,
+    }
 }

@@ -146,12 +146,43 @@ fn tls(settings: &Settings) -> Result<RedisTls, BrokerError> {
     Ok(RedisTls { ca, client })
 }
 
+/// What to do where Redis lets nobody in, or not to all that is needed. See its documentation, "Redis errors specification" and "ACL".
+fn access(why: &str) -> Option<&'static str> {
+    let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
+    if says(&["WRONGPASS", "NOAUTH", "invalid username-password", "invalid password", "Password authentication failed"]) {
+        return Some("give --broker (or LONGSHORE_BROKER) the user and the password of this Redis: redis://USER:PASSWORD@HOST");
+    }
+    says(&["NOPERM"]).then_some("give its user what docs/redis.md lists: ACL SETUSER, then ACL SAVE")
+}
+
 /// What a failed call to the broker means for a command.
 pub(crate) fn broker_stop(settings: &Settings, error: &BrokerError) -> Stop {
     let told = format!("the broker {}: {error}", settings.broker);
     match error {
         BrokerError::Full { .. } => Stop::failed(format!("{told}\n  what to do: make room, or name another place with --data or --broker")),
-        _ if error.is_transient() => Stop::unreachable(format!("{told}\n  what to do: check that it runs and that --broker names it")),
+        _ if error.is_transient() => {
+            let tls = if settings.broker.is_sqlite() { "" } else { "; one that speaks TLS is rediss://, one that does not redis://" };
+            Stop::unreachable(format!("{told}\n  what to do: check that it runs and that --broker names it{tls}"))
+        }
+        BrokerError::Refused(why) => match access(why) {
+            Some(todo) => Stop::failed(format!("{told}\n  what to do: {todo}")),
+            None => Stop::failed(told),
+        },
         _ => Stop::failed(told),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::access;
+
+    #[test]
+    fn who_is_not_let_in_is_told_what_to_change() {
+        assert!(access("WRONGPASS: invalid username-password pair or user is disabled.").is_some_and(|todo| todo.contains("--broker")));
+        assert!(access("NOAUTH: Authentication required.").is_some_and(|todo| todo.contains("PASSWORD")));
+        assert!(
+            access("NOPERM: this user has no permissions to run the 'info' command").is_some_and(|todo| todo.contains("docs/redis.md"))
+        );
+        assert_eq!(access("the broker's version 5.0 is too old"), None);
     }
 }

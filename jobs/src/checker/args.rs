@@ -1,7 +1,11 @@
 //! How the faults that a schema finds are told: one per field, each with its pointer, what is wrong and what is allowed.
 
 use super::FAULTS_MAX;
-use crate::{FieldFault, decide::cut, secrets::MARKER};
+use crate::{
+    FieldFault,
+    decide::cut,
+    secrets::{KEY, MARKER},
+};
 use jsonschema::{
     ValidationError,
     error::{TypeKind, ValidationErrorKind},
@@ -33,7 +37,7 @@ pub(super) fn faults_at(at: &str, validator: &jsonschema::Validator, schema: &Va
 /// `hidden`: the value is not repeated, because it may be a secret that somebody wrote where its name belongs.
 fn tell(root: &str, error: &ValidationError<'_>, schema: &Value, hidden: bool, faults: &mut Vec<FieldFault>) {
     let at = format!("{root}{}", error.instance_path());
-    let hidden = hidden || takes_secret(error, schema);
+    let hidden = hidden || at.rsplit('/').next() == Some(KEY) || takes_secret(error, schema);
     let value = || if hidden { "the value".to_owned() } else { show(error.instance()) };
     let mut one = |detail: String, allowed: String| faults.push(FieldFault::new(at.as_str(), detail, allowed));
     match error.kind() {

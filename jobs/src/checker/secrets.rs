@@ -16,7 +16,9 @@ pub(super) fn misplaced(at: &str, validator: &jsonschema::Validator, value: &Val
     if found.is_empty() {
         return;
     }
-    let evaluation = validator.evaluate(value);
+    // With names that fit: a reference in its place whose name does not is a fault of the name, which the schema tells by itself.
+    let value = with_sound_names(value);
+    let evaluation = validator.evaluate(&value);
     let mut taken = BTreeSet::new();
     accepted(evaluation.root(), !evaluation.is_valid(), &mut taken);
     for pointer in found.into_iter().filter(|pointer| !taken.contains(pointer.as_str())) {
@@ -27,6 +29,16 @@ pub(super) fn misplaced(at: &str, validator: &jsonschema::Validator, value: &Val
         faults.push(FieldFault::new(pointer, "no secret is taken here", "a value; the kind's schema marks the fields that take secrets"));
     }
     faults.truncate(FAULTS_MAX);
+}
+
+/// The same value, but every reference has a name as names are, and nothing else.
+fn with_sound_names(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(with_sound_names).collect(),
+        Value::Object(fields) if fields.contains_key(KEY) => serde_json::json!({ KEY: "name" }),
+        Value::Object(fields) => fields.iter().map(|(name, inner)| (name.clone(), with_sound_names(inner))).collect(),
+        other => other.clone(),
+    }
 }
 
 /// Where a schema with the marker has accepted a value. With faults elsewhere (`all`), parts of what was refused count too, so that a
@@ -40,7 +52,7 @@ fn accepted<'a>(unit: OutputUnit<'a>, all: bool, taken: &mut BTreeSet<&'a str>) 
     }
 }
 
-/// The JSON pointers of all objects with that field.
+/// The JSON pointers of all objects with that field, but for what stands inside of one.
 fn references(at: &mut String, value: &Value, found: &mut Vec<String>) {
     let length = at.len();
     match value {
@@ -53,7 +65,7 @@ fn references(at: &mut String, value: &Value, found: &mut Vec<String>) {
         }
         Value::Object(fields) => {
             if fields.contains_key(KEY) {
-                found.push(at.clone());
+                return found.push(at.clone());
             }
             for (name, inner) in fields {
                 at.push('/');

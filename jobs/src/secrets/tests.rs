@@ -112,11 +112,14 @@ async fn args_name_a_secret_only_where_the_schema_takes_one() {
         (json!({"one": s(), "free": s()}), "jobs.args_invalid /args/free: no secret is taken here"),
         (json!({"one": s(), "free": {"a": [0, {"b/c": s()}]}}), "jobs.args_invalid /args/free/a/1/b~1c: no secret is taken here"),
         (json!({"one": s(), "free": {"$secret": 5}}), "jobs.args_invalid /args/free: no secret is taken here"),
+        (json!({"one": {"$secret": "a", "b": 1}}), "jobs.args_invalid /args/one/b: there is no such field"),
+        (json!({"one": {"$secret": "a b"}}), "jobs.args_invalid /args/one/$secret: the value does not match the pattern"),
+        (json!({"one": {"$secret": 5}}), "jobs.args_invalid /args/one/$secret: the value has the wrong type"),
+        (json!({"one": s(), "either": {"$secret": "a b"}}), "jobs.args_invalid /args/either/$secret: the value does not match the pattern"),
         (
-            json!({"one": {"$secret": "a", "b": 1}}),
-            "jobs.args_invalid /args/one/b: there is no such field; /args/one: no secret is taken here",
+            json!({"one": {"$secret": "a b"}, "plain": {"$secret": "a b"}}),
+            "jobs.args_invalid /args/one/$secret: the value does not match the pattern; /args/plain: no secret is taken here",
         ),
-        (json!({"one": {"$secret": "a b"}}), "jobs.args_invalid /args/one: no secret is taken here"),
         (json!({"many": [s()]}), "jobs.args_invalid /args/one: the field is missing"),
         (json!({"$secret": "a", "one": s()}), "jobs.args_invalid /args: no secret is taken here"),
     ] {

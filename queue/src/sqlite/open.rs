@@ -7,12 +7,15 @@ use rusqlite::{Connection, OpenFlags};
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{Read, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 type Result<T> = std::result::Result<T, BrokerError>;
 
+/// Of new files: args are nobody's business but ours.
+const OWNERS: u32 = 0o600;
 /// Statements that a connection keeps prepared; more than there are.
 const PREPARED_MAX: usize = 256;
 /// A log that was longer is cut to this many bytes when it starts again.
@@ -37,6 +40,7 @@ pub(super) fn own(path: &Path) -> Result<Owner> {
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(OWNERS)
         .open(&beside)
         .map_err(|fault| refused("the lock beside the queue file cannot be opened", &beside, &fault))?;
     match lock.try_lock() {
@@ -51,7 +55,10 @@ pub(super) fn own(path: &Path) -> Result<Owner> {
 
 /// The writer's connection, on a checked and migrated file, and how often that was opened.
 pub(super) fn writer(path: &Path, now: Millis) -> Result<(Connection, u64)> {
-    let opened = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE).and_then(|connection| {
+    // SQLite gives its log the mode of the file.
+    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(OWNERS).open(path).map(drop);
+    let made = made.map_err(|fault| refused("the queue file cannot be opened", path, &fault));
+    let opened = made.and_then(|()| connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)).and_then(|connection| {
         let starts = prepare(&connection, now)?;
         Ok((connection, starts))
     });

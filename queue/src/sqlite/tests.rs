@@ -11,7 +11,7 @@ use crate::{
 };
 use longshore_base::{ManualClock, Millis, Name, SeededRandom};
 use rusqlite::Connection;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc, time::Duration};
 
 const START: Millis = 1_800_000_000_000;
 const LEASE: Duration = Duration::from_secs(30);
@@ -61,6 +61,20 @@ impl House {
     fn ack(lease: &Lease, outcome: Outcome) -> Vec<Ack> {
         vec![Ack { id: lease.job.id, token: lease.token, ran: Duration::ZERO, used: None, outcome }]
     }
+}
+
+#[tokio::test]
+async fn a_new_file_is_its_owners_alone() {
+    let house = House::new();
+    let broker = house.open();
+    house.put(&broker).await;
+    let mut seen = Vec::new();
+    for file in std::fs::read_dir(house.file().parent().expect("a folder")).expect("the folder") {
+        let file = file.expect("a file");
+        assert_eq!(file.metadata().expect("its mode").permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
+        seen.push(file.file_name());
+    }
+    assert!(seen.len() >= 3, "the file, its log and its lock: {seen:?}");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use object_store::{
 };
 use std::{
     collections::BTreeMap,
+    os::unix::fs::DirBuilderExt,
     sync::{Arc, Once},
     time::Duration,
 };
@@ -59,7 +60,8 @@ pub(super) fn open(url: &str, options: FilesOptions) -> Result<Files, FilesError
 fn open_folder(folder: &str) -> Result<Files, FilesError> {
     let failed =
         |source: Box<dyn std::error::Error + Send + Sync>| FilesError::Unavailable { doing: "open", name: folder.to_owned(), source };
-    std::fs::create_dir_all(folder).map_err(|error| failed(error.into()))?;
+    // What is made here is its owner's alone; a folder that is there already keeps its mode.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| failed(error.into()))?;
     let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| failed(error.into()))?.with_fsync(true);
     let place = format!("file://{folder}").into();
     Ok(Files { store: Arc::new(store), prefix: Path::default(), folder: Some(folder.into()), place })

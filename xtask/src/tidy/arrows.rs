@@ -15,12 +15,12 @@ const FLOORS: &[(&str, &str, u8)] = &[
     ("worker", "longshore-worker", 5),
     ("scheduler", "longshore-scheduler", 5),
     ("api", "longshore-api", 5),
+    ("bench", "longshore-bench", 5),
     ("cli", "longshore", 6),
     ("examples/own-kinds", "own-kinds", 7),
     ("tests/oracle", "longshore-oracle", 7),
     ("tests", "longshore-tests", 8),
     ("xtask/gen", "xtask-gen", 8),
-    ("xtask/bench", "xtask-bench", 8),
     ("xtask", "xtask", 9),
 ];
 
@@ -33,7 +33,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("api", "apalis", "the API never runs a job"),
     ("api", "apalis-core", "the API never runs a job"),
     ("jobs", "axum", "a kind never speaks inbound HTTP"),
-    ("xtask", "longshore", "xtask is the first thing that a newcomer builds: what needs the engine stands in xtask/gen and xtask/bench"),
+    ("xtask", "longshore", "xtask is the first thing that a newcomer builds: what needs the engine stands in xtask/gen"),
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<Fault> {

@@ -47,7 +47,7 @@ fn page(letter: &Value, now: Millis) -> String {
     let lineage = &letter["lineage"];
     row("replay of", kin(&lineage["replay_of"]));
     lineage["replays"].as_array().into_iter().flatten().for_each(|replay| row("replayed", kin(replay)));
-    row("args", letter["args"].to_string());
+    row("args", print::large(letter, "args"));
     attempts(letter, &mut out);
     varies(&letter["varies"], &mut out);
     out

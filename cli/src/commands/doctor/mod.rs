@@ -11,6 +11,7 @@ mod files;
 use crate::{
     client::{Client, Remote},
     host::Host,
+    paint::Paint,
     print,
     roles::{flags::AllFlags, parts},
     stop::Stop,
@@ -108,12 +109,12 @@ pub(crate) async fn run(args: &Args, host: &Host) -> Result<(), Stop> {
     findings.extend(files::all(&settings, host).await);
     let remote = Remote { api: args.api.clone(), key_file: args.key_file.clone(), data: Some(settings.data.clone()) };
     findings.extend(api(&host.client(&remote)?).await);
-    tell(&findings, host.json);
+    tell(&findings, host);
     verdict(&findings)
 }
 
-fn tell(findings: &[Finding], as_json: bool) {
-    if as_json {
+fn tell(findings: &[Finding], host: &Host) {
+    if host.json {
         let sound = verdict(findings).is_ok();
         return print::json(&json!({ "ok": sound, "findings": findings.iter().map(Finding::json).collect::<Vec<_>>() }));
     }
@@ -124,7 +125,7 @@ fn tell(findings: &[Finding], as_json: bool) {
             table.row([String::new(), String::new(), format!("  what to do: {}", finding.mend.replace('\n', " "))]);
         }
     }
-    table.print("");
+    table.print("", Paint::of(host));
 }
 
 fn verdict(findings: &[Finding]) -> Result<(), Stop> {

@@ -4,9 +4,10 @@ use crate::{
     client::{Events, Remote},
     commands::{
         jobs::follow,
-        tail::line::{Paint, missed, tame},
+        tail::line::{missed, tame},
     },
     host::Host,
+    paint::Paint,
     print,
     stop::Stop,
 };

@@ -30,7 +30,7 @@ pub(crate) enum Command {
     Logs(logs::Args),
     /// Cancel jobs; running ones are asked to stop
     Cancel(cancel::Args),
-    /// Start scheduled or retrying jobs now
+    /// Start scheduled or retrying jobs now; dead ones again, as new jobs
     Retry(retry::Args),
     /// Change a job that does not run
     Edit(edit::Args),

@@ -1,4 +1,4 @@
-//! `jobs retry` — start scheduled or retrying jobs now.
+//! `jobs retry` — start scheduled or retrying jobs now, and dead ones again.
 
 use crate::{client::Remote, commands::jobs, host::Host, stop::Stop};
 use clap::Args as ClapArgs;

@@ -66,9 +66,10 @@ fn page(job: &Value) -> String {
         job["tick"]["at"].as_str().map(|at| format!("{at} of schedule {}", print::text(&job["tick"], "schedule"))).unwrap_or_default(),
     );
     row("trace", job["trace_id"].as_str().unwrap_or_default().to_owned());
-    row("args", job["args"].to_string());
+    row("args", print::large(job, "args"));
     row("progress", if job["progress"].is_null() { String::new() } else { job["progress"].to_string() });
-    row("output", if job["output"].is_null() { String::new() } else { job["output"].to_string() });
+    let output = print::large(job, "output");
+    row("output", if output == "null" { String::new() } else { output });
     out.push_str("timeline\n");
     let mut before = None;
     for entry in job["timeline"].as_array().into_iter().flatten() {
@@ -162,5 +163,12 @@ mod tests {
                   second line
         "#]]
         .assert_eq(&page(&job));
+    }
+
+    #[test]
+    fn large_args_that_are_lost_are_told() {
+        let job = json!({ "args": null, "large": { "args": { "bytes": 300_000, "sha256": "ab", "fault": "files.missing" } } });
+        assert!(page(&job).contains("args      (300000 bytes in a file, not to be read: files.missing)\n"), "{}", page(&job));
+        assert!(page(&json!({ "args": null })).contains("args      null\n"), "args may be null");
     }
 }

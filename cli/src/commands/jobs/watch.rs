@@ -2,11 +2,9 @@
 
 use crate::{
     client::{Client, Event, Events, Remote},
-    commands::{
-        jobs::follow,
-        tail::{self, line::Paint},
-    },
+    commands::{jobs::follow, tail},
     host::Host,
+    paint::Paint,
     print,
     progress::Progress,
     stop::Stop,

@@ -1,7 +1,7 @@
 //! `keys list` — every key, revoked ones included.
 
 use super::{Where, local};
-use crate::{host::Host, print, stop::Stop};
+use crate::{host::Host, paint::Paint, print, stop::Stop};
 use clap::Args as ClapArgs;
 
 /// Nothing but where to ask.
@@ -35,6 +35,6 @@ pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
             state.into(),
         ]);
     }
-    table.print("no keys");
+    table.print("no keys", Paint::of(host));
     Ok(())
 }

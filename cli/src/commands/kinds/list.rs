@@ -1,6 +1,6 @@
 //! `kinds list` — every registered kind in a line.
 
-use crate::{client::Remote, host::Host, print, stop::Stop};
+use crate::{client::Remote, host::Host, paint::Paint, print, stop::Stop};
 use clap::Args as ClapArgs;
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
             args_of(kind) + &note,
         ]);
     }
-    table.print("no kind is registered: start a worker, or `longshore kinds put FILE`");
+    table.print("no kind is registered: start a worker, or `longshore kinds put FILE`", Paint::of(host));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! `schedules next|ticks` — ticks to come, and what came of those that were.
 
 use super::Which;
-use crate::{host::Host, length, print, stop::Stop};
+use crate::{host::Host, length, paint::Paint, print, stop::Stop};
 use clap::Args as ClapArgs;
 
 /// How far to look ahead.
@@ -42,7 +42,7 @@ pub(super) async fn next(args: NextArgs, host: &Host) -> Result<(), Stop> {
         let spread = if tick["due_at"] == tick["at"] { String::new() } else { print::text(tick, "due_at") };
         table.row([print::text(tick, "local"), print::text(tick, "at"), print::age(tick, "at", now).replace("in ", ""), spread]);
     }
-    table.print("it ticks no more");
+    table.print("it ticks no more", Paint::of(host));
     Ok(())
 }
 
@@ -66,6 +66,6 @@ pub(super) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
             tick["detail"].as_str().unwrap_or_default().to_owned(),
         ]);
     }
-    table.print("no tick yet");
+    table.print("no tick yet", Paint::of(host));
     Ok(())
 }

@@ -1,31 +1,7 @@
 //! An event as people read it: one line, or a few; colours where a terminal shows them.
 
-use crate::{client::Event, commands::jobs::follow::time_of_day, host::Host, print};
+use crate::{client::Event, commands::jobs::follow::time_of_day, paint::Paint, print};
 use serde_json::Value;
-
-/// Whether there are colours.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Paint(bool);
-
-impl Paint {
-    /// See [`print::colours`]; documents for programs have none.
-    pub(crate) fn of(host: &Host) -> Self {
-        Self(!host.json && print::colours(&host.environment, &std::io::stdout()))
-    }
-
-    /// `text` in the colour of `what`: a state, a level of the log, or the name of an event.
-    pub(crate) fn as_what(self, what: &str, text: &str) -> String {
-        let colour = match what {
-            "completed" => 32,
-            "dead" | "error" | "alert" => 31,
-            "retrying" | "warn" | "missed" | "stop asked" => 33,
-            "running" => 36,
-            "scheduled" | "waiting" | "cancelled" | "debug" | "trace" => 90,
-            _ => return text.to_owned(),
-        };
-        if self.0 { format!("\u{1b}[{colour}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-}
 
 /// The lines of an event, with the job that it is about.
 pub(crate) fn lines(event: &Event, paint: &Paint) -> Vec<String> {
@@ -110,7 +86,9 @@ mod tests {
             ("missed", json!({ "reason": "slow", "count": 3 })),
             ("missed", json!({ "reason": "expired", "queue": "default", "oldest_at": at })),
         ];
-        let lines = events.into_iter().flat_map(|(name, data)| lines(&Event { name: name.into(), data }, &Paint(paint)));
+        let lines = events
+            .into_iter()
+            .flat_map(|(name, data)| lines(&Event { name: name.into(), data }, &if paint { Paint::always() } else { Paint::none() }));
         lines.map(|line| line + "\n").collect()
     }
 

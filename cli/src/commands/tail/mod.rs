@@ -5,11 +5,11 @@ pub(crate) mod line;
 use crate::{
     client::{Event, Events, Remote},
     host::Host,
+    paint::Paint,
     print,
     stop::Stop,
 };
 use clap::Args as ClapArgs;
-use line::Paint;
 use serde_json::{Value, json};
 
 /// What to listen to.

@@ -2,7 +2,7 @@
 //! Safe to repeat: all attempts of a job make one backup. What an attempt wrote to its end is not written again by the next one.
 
 use super::{QUEUE, RETRY, TIMEOUT, URL_MAX, failure, means, tell, until_stopped};
-use crate::{Context, Failure, Kind, SecretOr};
+use crate::{Context, Failure, Kind, Level, SecretOr};
 use longshore_backup::{Draft, Order, Recipients, Run, Source, Target, dump};
 use longshore_base::Name;
 use longshore_queue::PAYLOAD_MAX;
@@ -22,6 +22,7 @@ pub(super) struct Args {
     #[schemars(length(max = 128), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"))]
     name: String,
     /// sqlite:/path (a file of the worker's machine), postgres://user:password@host/database, redis://:password@host, rediss://, unix:///path.sock.
+    /// With a password it should be a secret: args are kept with the job and shown to operators.
     source: SecretOr<String>,
     /// file:///folder or s3://bucket/prefix, with the worker's AWS_ variables.
     #[schemars(length(max = URL_MAX), regex(pattern = r"^(file:///|s3://)."))]
@@ -59,7 +60,7 @@ impl Kind for Backup {
         let order = Order {
             run: Run::new(name, cx.job().created_at, &cx.id().to_string(), cx.token().0),
             job: cx.id().to_string(),
-            source: Source::parse(&cx.reveal(&args.source).await?).map_err(failure)?,
+            source: source(&args.source, cx).await?,
             encrypt_to: Recipients::parse(&args.encrypt_to).map_err(failure)?,
         };
         let target = Target::open(&args.target, means).map_err(failure)?;
@@ -78,6 +79,18 @@ impl Kind for Backup {
         let manifest = until_stopped(cx, target.publish(draft)).await?;
         Ok(output(&manifest.backup, manifest.file()))
     }
+}
+
+/// The address. Args are kept with the job and shown to every operator, which whoever wrote a password into them is told.
+async fn source(given: &SecretOr<String>, cx: &Context) -> Result<Source, Failure> {
+    let source = Source::parse(&cx.reveal(given).await?).map_err(failure)?;
+    if matches!(given, SecretOr::Literal(_)) && source.has_password() {
+        cx.log(
+            Level::Warn,
+            "the args of this job hold a password, for every operator to read: let `source` name a secret, {\"$secret\": …}",
+        );
+    }
+    Ok(source)
 }
 
 /// What an earlier attempt wrote to its end, if it is there still.

@@ -1,20 +1,17 @@
 //! bench.lane — does nothing for so long, in the lane of its account. Answers when, so that shares of the slots can be drawn.
 
-use crate::mark::now_us;
-use longshore::{
-    Context, Failure, Kind,
-    schemars::JsonSchema,
-    serde::{Deserialize, Serialize},
-};
+use crate::clock::now_us;
+use longshore_jobs::{Context, Failure, Kind};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-pub(crate) struct Lane;
+pub(super) struct Lane;
 
 /// Which lane, and how long.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(crate = "longshore::serde", deny_unknown_fields)]
-#[schemars(crate = "longshore::schemars")]
-pub(crate) struct Args {
+#[serde(deny_unknown_fields)]
+pub(super) struct Args {
     /// The lane's key.
     #[expect(dead_code, reason = "read through the record's pointer, where the job is enqueued")]
     account: String,
@@ -24,9 +21,7 @@ pub(crate) struct Args {
 
 /// When it ran.
 #[derive(Debug, Serialize, JsonSchema)]
-#[serde(crate = "longshore::serde")]
-#[schemars(crate = "longshore::schemars")]
-pub(crate) struct Ran {
+pub(super) struct Ran {
     /// Microseconds since the Unix epoch.
     from_us: u64,
     /// The same.

@@ -1,13 +1,12 @@
-//! `bench events`: what a thousand readers of events, some of which hang, cost whoever enqueues, in interleaved pairs.
+//! `events`: what a thousand readers of events, some of which hang, cost whoever enqueues, in interleaved pairs.
 
 use crate::{
     api::Api,
-    mark::now_us,
-    measure::{Quantiles, deployment, quantiles},
-    place::Place,
+    clock::now_us,
+    deployment::Setup,
+    figure::{Sample, Spread, Taken, median},
 };
 use reqwest::Method;
-use serde::Serialize;
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Write},
@@ -31,70 +30,59 @@ const EVENTS: u64 = 3;
 /// Looks, 50 ms apart, for the last events of a run.
 const LOOKS: usize = 100;
 
-/// How much of it.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    /// Of each run.
-    pub(crate) jobs: u64,
-    pub(crate) per_second: u64,
-    pub(crate) pairs: usize,
-    pub(crate) readers: usize,
-    /// Of these, how many never read.
-    pub(crate) hang: usize,
-    pub(crate) concurrency: usize,
-}
+/// Of one run.
+const JOBS: u64 = 2_000;
+const PER_SECOND: u64 = 100;
+const PAIRS: usize = 5;
+const READERS: usize = 1_000;
+/// Of these, how many never read.
+const HANG: usize = 10;
 
-/// Runs of one broker. The ratio is of the p99 of single enqueues, with readers over without, of one pair; 1 is no loss.
-#[derive(Debug, Serialize)]
-pub(crate) struct Figures {
-    pub(crate) broker: String,
-    pub(crate) readers: usize,
-    pub(crate) hanging: usize,
-    pub(crate) jobs: u64,
-    pub(crate) per_second: u64,
-    pub(crate) with_ms: Vec<Quantiles>,
-    pub(crate) without_ms: Vec<Quantiles>,
-    pub(crate) ratio_p99_median: f64,
-}
+/// Calls that took so many milliseconds at their median and their 99th percentile.
+type Took = (f64, f64);
 
-pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
-    let mut place = Place::new()?;
-    let api = deployment(&mut place, name, plan.concurrency).await?;
-    let (mut with_ms, mut without_ms, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+/// Single enqueues with readers over the same without: p99, of each pair.
+pub(crate) async fn take(setup: &Setup) -> Result<Taken, String> {
+    let deployment = setup.start().await?;
+    let (api, options) = (&deployment.api, &setup.options);
+    let (jobs, readers) = (options.jobs.unwrap_or(JOBS), options.size.unwrap_or(READERS));
     // One that is not counted warms everything up.
-    run(&api, "warm", plan.jobs.min(200), plan.per_second).await?;
-    for n in 0..plan.pairs {
+    run(api, "warm", jobs.min(200)).await?;
+    let (mut with_ms, mut without_ms, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for n in 0..options.rounds.unwrap_or(PAIRS) {
         let with = async || {
             let queue = format!("with-{n}");
             api.enqueue(&queue, 1).await?;
-            let readers = Readers::start(&api, &queue, plan)?;
-            let figures = run(&api, &queue, plan.jobs, plan.per_second).await?;
+            let readers = Readers::start(api, &queue, jobs, readers)?;
+            let took = run(api, &queue, jobs).await?;
             readers.end()?;
-            Ok::<_, String>(figures)
+            Ok::<_, String>(took)
         };
-        let without = async || run(&api, &format!("without-{n}"), plan.jobs, plan.per_second).await;
-        // The first of each pair changes, so that what slowly changes on the machine does not favour one of them.
-        let (a, b) = if n % 2 == 0 {
-            let a = with().await?;
-            (a, without().await?)
+        let without = async || run(api, &format!("without-{n}"), jobs).await;
+        let (one, other) = if n % 2 == 0 {
+            let first = with().await?;
+            (first, without().await?)
         } else {
-            let b = without().await?;
-            (with().await?, b)
+            let first = without().await?;
+            (with().await?, first)
         };
-        eprintln!("bench: {name}, pair {n}: p99 {:.2} ms with, {:.2} ms without", a.p99, b.p99);
-        ratios.push(a.p99 / b.p99.max(f64::EPSILON));
-        with_ms.push(a);
-        without_ms.push(b);
+        ratios.push(one.1 / other.1);
+        with_ms.push(one);
+        without_ms.push(other);
     }
-    ratios.sort_by(f64::total_cmp);
-    let ratio_p99_median = ratios.get(ratios.len() / 2).copied().unwrap_or_default();
-    let Plan { readers, hang: hanging, jobs, per_second, .. } = *plan;
-    Ok(Figures { broker: name.into(), readers, hanging, jobs, per_second, with_ms, without_ms, ratio_p99_median })
+    let of = |took: &[Took], which: fn(&Took) -> f64| median(&took.iter().map(which).collect::<Vec<_>>());
+    let mut taken = Taken::default();
+    taken.put(Sample::less(format!("p99 with {readers} readers over without"), "ratio", median(&ratios)));
+    for (name, took) in [("with", &with_ms), ("without", &without_ms)] {
+        taken.put(Sample::less(format!("one enqueue p50, {name}"), "ms", of(took, |took| took.0)));
+        taken.put(Sample::less(format!("one enqueue p99, {name}"), "ms", of(took, |took| took.1)));
+    }
+    Ok(taken)
 }
 
 /// So many jobs, one by one at an even rate; how long each call took, in milliseconds.
-async fn run(api: &Api, queue: &str, jobs: u64, per_second: u64) -> Result<Quantiles, String> {
-    let mut every = tokio::time::interval(Duration::from_micros(1_000_000 / per_second.max(1)));
+async fn run(api: &Api, queue: &str, jobs: u64) -> Result<Took, String> {
+    let mut every = tokio::time::interval(Duration::from_micros(1_000_000 / PER_SECOND));
     let mut calls = JoinSet::new();
     for n in 0..jobs {
         every.tick().await;
@@ -106,7 +94,8 @@ async fn run(api: &Api, queue: &str, jobs: u64, per_second: u64) -> Result<Quant
     }
     let took = calls.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?;
     api.completed(queue, jobs).await?;
-    Ok(quantiles(took))
+    let spread = Spread::of(took);
+    Ok((spread.at(0.5), spread.at(0.99).max(f64::EPSILON)))
 }
 
 /// The readers: a process of its own that yields to everything else, as readers are elsewhere and their work is not what is measured.
@@ -114,11 +103,19 @@ async fn run(api: &Api, queue: &str, jobs: u64, per_second: u64) -> Result<Quant
 struct Readers(Child);
 
 impl Readers {
-    fn start(api: &Api, queue: &str, plan: &Plan) -> Result<Self, String> {
+    fn start(api: &Api, queue: &str, jobs: u64, readers: usize) -> Result<Self, String> {
         let binary = std::env::current_exe().map_err(|error| error.to_string())?;
-        let (readers, hang, events) = (plan.readers.to_string(), plan.hang.to_string(), (plan.jobs * EVENTS).to_string());
+        let (hang, events) = (HANG.min(readers).to_string(), (jobs * EVENTS).to_string());
+        let readers = readers.to_string();
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--", "nice", "-n", "19"]).arg(binary).args(["readers", queue, &readers, &hang, &events]);
+        command.args(["--pdeathsig", "KILL", "--", "nice", "-n", "19"]).arg(binary).args([
+            "bench-role",
+            "readers",
+            queue,
+            &readers,
+            &hang,
+            &events,
+        ]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|error| format!("setpriv: {error}"))?;
         let (host, key) = api.address();
         let told = child.stdin.as_mut().map(|stdin| writeln!(stdin, "{host} {key}"));
@@ -150,11 +147,25 @@ impl Drop for Readers {
     }
 }
 
-/// The role of the readers' process: `readers QUEUE COUNT HANGING EVENTS`, with `HOST:PORT KEY` on stdin; they go when stdin ends.
-pub(crate) async fn readers(args: &[String]) -> Result<(), String> {
-    let [queue, count, hang, events] = args else { return Err("readers QUEUE COUNT HANGING EVENTS".into()) };
-    let number = |text: &String| text.parse::<usize>().map_err(|error| error.to_string());
-    let (count, hang, events) = (number(count)?, number(hang)?, number(events)? as u64);
+/// Who listens, in a process of their own.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ReadersArgs {
+    /// Where jobs are enqueued
+    queue: String,
+    /// How many listen
+    count: usize,
+    /// Of these, how many never read
+    hang: usize,
+    /// What each of the others is to hear
+    events: u64,
+}
+
+/// The role of the readers' process, with `HOST:PORT KEY` on stdin; they go when stdin ends. `tell` gets a line for the one who started them.
+///
+/// # Errors
+/// A reader that is refused.
+pub async fn readers(args: &ReadersArgs, tell: &(dyn Fn(&str) + Sync)) -> Result<(), String> {
+    let ReadersArgs { queue, count, hang, events } = args.clone();
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).map_err(|error| error.to_string())?;
     let (host, key) = line.trim().split_once(' ').ok_or("no key")?;
@@ -176,7 +187,7 @@ pub(crate) async fn readers(args: &[String]) -> Result<(), String> {
             tokio::spawn(listen(stream, own));
         }
     }
-    println!("{}", json!({ "ready": count }));
+    tell(&json!({ "ready": count }).to_string());
     // Until whoever started it lets go.
     tokio::task::spawn_blocking(|| std::io::stdin().lines().for_each(drop)).await.map_err(|error| error.to_string())?;
     let least = || heard.iter().map(|own| own.load(Ordering::Relaxed)).min().unwrap_or(0);
@@ -187,7 +198,7 @@ pub(crate) async fn readers(args: &[String]) -> Result<(), String> {
         }
         look.tick().await;
     }
-    println!("{}", json!({ "heard_all": least() >= events, "least": least(), "of": events, "hanging": stuck.len() }));
+    tell(&json!({ "heard_all": least() >= events, "least": least(), "of": events, "hanging": stuck.len() }).to_string());
     Ok(())
 }
 

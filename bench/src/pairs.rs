@@ -1,7 +1,10 @@
 //! Interleaved pairs of drains, and how much of the machine its host took away meanwhile.
 
-use crate::{mark::now_us, report::median};
-use serde::Serialize;
+use crate::{
+    clock::{now_us, rate},
+    figure::median,
+    workload::Tell,
+};
 
 /// The host took more of the machine's time from one drain of a pair than from the other, by more than this share: their ratio says
 /// nothing, and the pair is done again. What it takes from both alike leaves the ratio as it is; in a virtual machine whose processors
@@ -11,7 +14,7 @@ const STOLEN_APART_MAX: f64 = 0.03;
 const TRIES: usize = 6;
 
 /// Drains with and without what is measured, in jobs a second; those of one pair have the same place.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(crate) struct Pairs {
     pub(crate) with_per_s: Vec<f64>,
     pub(crate) without_per_s: Vec<f64>,
@@ -49,7 +52,7 @@ impl Drain {
 
     /// It ended with `jobs` done.
     pub(crate) fn end(&self, jobs: u64) -> Drained {
-        let (per_s, now) = (crate::measure::rate(jobs, self.began_us), Ticks::now());
+        let (per_s, now) = (rate(jobs, self.began_us), Ticks::now());
         let all = now.all.saturating_sub(self.ticks.all).max(1);
         Drained { per_s, stolen: now.stolen.saturating_sub(self.ticks.stolen) as f64 / all as f64 }
     }
@@ -60,7 +63,7 @@ impl Drain {
 /// # Errors
 /// A drain's, and when the host leaves too few pairs undisturbed.
 pub(crate) async fn pairs(
-    wanted: usize,
+    (wanted, tell): (usize, &Tell),
     with: impl AsyncFn(usize) -> Result<Drained, String>,
     without: impl AsyncFn(usize) -> Result<Drained, String>,
 ) -> Result<Pairs, String> {
@@ -74,7 +77,7 @@ pub(crate) async fn pairs(
             (with(n).await?, first)
         };
         if !pair.0.compares(pair.1) {
-            eprintln!("bench: the host took {:.0} and {:.0} % of the machine: again", pair.0.stolen * 100.0, pair.1.stolen * 100.0);
+            tell(&format!("the host took {:.0} and {:.0} % of the machine: again", pair.0.stolen * 100.0, pair.1.stolen * 100.0));
             disturbed += 1;
             continue;
         }

@@ -1,13 +1,15 @@
-//! `bench lanes`: what fairness and rules cost, in interleaved pairs of drains, and a picture of the shares that weights give.
+//! `lanes`: what fairness and rules cost, in interleaved pairs of drains, and a picture of the shares that weights give.
 
 use crate::{
     api::Api,
+    clock::pass,
+    deployment::Setup,
+    figure::{Sample, Taken, median},
     pairs::{Drain, Drained, Pairs, pairs},
     picture,
-    place::Place,
+    workload::Tell,
 };
 use reqwest::Method;
-use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -17,58 +19,50 @@ const TENANTS: u64 = 16;
 const ACCOUNTS: u64 = 2_000;
 const OPEN: u64 = 100;
 
-/// How much of it.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) jobs: u64,
-    pub(crate) pairs: usize,
-    pub(crate) concurrency: usize,
-}
+/// Jobs of one drain.
+const JOBS: u64 = 10_000;
+const PAIRS: usize = 5;
+/// Before each drain: what its preparation wrote (a gate is a write of its own) is folded into the queue file meanwhile.
+const REST: Duration = Duration::from_secs(2);
 
-/// Drains of one broker. A ratio is of jobs a second: with over without, of one pair; 1 is no loss.
-#[derive(Debug, Serialize)]
-pub(crate) struct Figures {
-    pub(crate) broker: String,
-    pub(crate) concurrency: usize,
-    pub(crate) jobs: u64,
-    /// With a limit, a rate and a weight for each tenant, and a limit for each (tenant, key), over without any.
-    pub(crate) rules: Pairs,
-    /// 2,000 lanes of which 1,900 are gated, over 100 lanes.
-    pub(crate) gated: Pairs,
-}
-
-pub(crate) async fn all(name: &str, plan: &Plan) -> Result<Figures, String> {
-    let mut place = Place::new()?;
-    let api = crate::measure::deployment(&mut place, name, plan.concurrency).await?;
+/// A drain with a limit, a rate and a weight for each tenant, and a limit for each (tenant, key), over one without any; and 2,000 lanes of which
+/// 1,900 are gated, over 100 lanes. 1 is no loss.
+pub(crate) async fn take(setup: &Setup, tell: &Tell) -> Result<Taken, String> {
+    let deployment = setup.start().await?;
+    let (api, wanted, jobs) = (&deployment.api, setup.options.rounds.unwrap_or(PAIRS), setup.options.jobs.unwrap_or(JOBS));
     let (with, without) = (|n| format!("rules-{n}"), |n| format!("plain-{n}"));
     let rules = pairs(
-        plan.pairs,
-        async |n| drain(&api, &with(n), plan.jobs, &limited(&with(n)), |n| job(&with_tenant(n), "", n)).await,
-        async |n| drain(&api, &without(n), plan.jobs, &[], |n| job(&with_tenant(n), "", n)).await,
+        (wanted, tell),
+        async |n| drain(api, &with(n), jobs, &limited(&with(n)), |n| job(&with_tenant(n), "", n)).await,
+        async |n| drain(api, &without(n), jobs, &[], |n| job(&with_tenant(n), "", n)).await,
     )
     .await?;
     let (with, without) = (|n| format!("gated-{n}"), |n| format!("open-{n}"));
     let open = |n: u64| job(&of_account(n % OPEN * (ACCOUNTS / OPEN)), &account(n % OPEN * (ACCOUNTS / OPEN)), n);
     let gated = pairs(
-        plan.pairs,
+        (wanted, tell),
         async |n| {
             let queue = with(n);
             let gates: Vec<_> = (0..ACCOUNTS).filter(|n| n % (ACCOUNTS / OPEN) != 0).collect();
             let closed: Vec<Value> = gates.iter().map(|n| job(&of_account(*n), &account(*n), *n)).collect();
             api.put(&queue, &closed).await?;
             let pause = |n: &u64| (Method::POST, format!("/v1/queues/{queue}/keys/{}/{}/pause", of_account(*n), account(*n)), json!({}));
-            drain(&api, &queue, plan.jobs, &gates.iter().map(pause).collect::<Vec<_>>(), open).await
+            drain(api, &queue, jobs, &gates.iter().map(pause).collect::<Vec<_>>(), open).await
         },
-        async |n| drain(&api, &without(n), plan.jobs, &[], open).await,
+        async |n| drain(api, &without(n), jobs, &[], open).await,
     )
     .await?;
-    Ok(Figures { broker: name.into(), concurrency: plan.concurrency, jobs: plan.jobs, rules, gated })
+    let mut taken = Taken::default();
+    told(&mut taken, "fairness and limits", &rules);
+    told(&mut taken, "2,000 lanes, 1,900 gated", &gated);
+    Ok(taken)
 }
 
-/// Before each drain: what its preparation wrote (a gate is a write of its own) is folded into the queue file meanwhile.
-#[expect(clippy::disallowed_methods, reason = "a measurement on the machine's own time")]
-async fn rest() {
-    tokio::time::sleep(Duration::from_secs(2)).await;
+fn told(taken: &mut Taken, what: &str, pairs: &Pairs) {
+    taken.put(Sample::more(format!("{what}: with over without"), "ratio", pairs.ratio_median));
+    taken.put(Sample::more(format!("{what}: with"), "jobs/s", median(&pairs.with_per_s)));
+    taken.put(Sample::more(format!("{what}: without"), "jobs/s", median(&pairs.without_per_s)));
+    taken.put(Sample::less(format!("{what}: pairs done again"), "pairs", pairs.disturbed as f64));
 }
 
 type Call = (Method, String, Value);
@@ -81,7 +75,7 @@ async fn drain(api: &Api, queue: &str, jobs: u64, rules: &[Call], job: impl Fn(u
     api.each(rules).await?;
     let all: Vec<Value> = (0..jobs).map(job).collect();
     api.put(queue, &all).await?;
-    rest().await;
+    pass(REST).await;
     let drain = Drain::begin();
     api.call(Method::POST, &format!("/v1/queues/{queue}/resume"), None).await?;
     api.completed(queue, jobs + 1).await?;
@@ -119,11 +113,11 @@ fn job(tenant: &str, account: &str, n: u64) -> Value {
 }
 
 /// Three tenants of weights 1, 2 and 4 with more work than 14 slots can do; what each had of the slots, drawn over time.
-pub(crate) async fn shares(name: &str) -> Result<picture::Shares, String> {
+pub(crate) async fn shares(setup: &Setup) -> Result<picture::Shares, String> {
     const JOBS: u64 = 6_000;
     const DONE: u64 = 6_000;
-    let mut place = Place::new()?;
-    let api = crate::measure::deployment(&mut place, name, 14).await?;
+    let deployment = setup.start_with(14, crate::deployment::WORKERS).await?;
+    let api = &deployment.api;
     api.put("shares", &[json!({ "kind": "demo.echo", "args": {} })]).await?;
     api.completed("shares", 1).await?;
     api.call(Method::POST, "/v1/queues/shares/pause", Some(&json!({}))).await?;
@@ -145,5 +139,9 @@ pub(crate) async fn shares(name: &str) -> Result<picture::Shares, String> {
             runs.extend(time("from_us").zip(time("to_us")).map(|(from, to)| (at, from, to)));
         }
     }
-    Ok(picture::Shares { broker: name.into(), tenants: tenants.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect(), runs })
+    Ok(picture::Shares {
+        broker: setup.broker_name().into(),
+        tenants: tenants.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect(),
+        runs,
+    })
 }

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Jobs per call of the batch route.
-const BATCH: u64 = 1_000;
+const BATCH: usize = 1_000;
 /// Callers that enqueue at once.
 const CALLERS: usize = 4;
 /// Tenants that take turns.
-const TENANTS: u64 = 16;
+pub(crate) const TENANTS: u64 = 16;
 /// Looks per second at a queue that is being drained.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -55,23 +55,46 @@ impl Api {
 
     /// Enqueues `jobs` no-op jobs of about 130 bytes of args for 16 tenants.
     pub(crate) async fn enqueue(&self, queue: &str, jobs: u64) -> Result<(), String> {
-        let jobs: Vec<Value> = (0..jobs).map(job).collect();
+        let jobs: Vec<Value> = (0..jobs).map(|n| job(n, TENANTS)).collect();
         self.put(queue, &jobs).await
+    }
+
+    /// Makes a queue that runs nothing yet: its first job is not counted, the workers have found it, and it is paused.
+    pub(crate) async fn paused(&self, queue: &str) -> Result<(), String> {
+        self.enqueue(queue, 1).await?;
+        self.completed(queue, 1).await?;
+        self.pause(queue).await
+    }
+    pub(crate) async fn pause(&self, queue: &str) -> Result<(), String> {
+        self.call(Method::POST, &format!("/v1/queues/{queue}/pause"), Some(&json!({}))).await.map(drop)
+    }
+    pub(crate) async fn resume(&self, queue: &str) -> Result<(), String> {
+        self.call(Method::POST, &format!("/v1/queues/{queue}/resume"), None).await.map(drop)
+    }
+
+    /// Reads these jobs, a few at once.
+    pub(crate) async fn read(&self, ids: Vec<String>) -> Result<Vec<Value>, String> {
+        let jobs = stream::iter(ids).map(|id| async move { self.call(Method::GET, &format!("/v1/jobs/{id}"), None).await });
+        jobs.buffered(CALLERS).try_collect().await
+    }
+
+    /// Enqueues these jobs to the queue; answers their ids, in order.
+    pub(crate) async fn put_for_ids(&self, queue: &str, jobs: &[Value]) -> Result<Vec<String>, String> {
+        let named = |job: &Value| {
+            let mut job = job.clone();
+            job["queue"] = queue.into();
+            job
+        };
+        let batch: Vec<Value> = jobs.iter().map(named).collect();
+        let answer = self.call(Method::POST, "/v1/jobs/batch", Some(&json!({ "jobs": batch }))).await?;
+        let results = answer["results"].as_array().map_or(&[][..], Vec::as_slice);
+        let id = |result: &Value| result["id"].as_str().map(str::to_owned).ok_or_else(|| format!("a job was refused: {result}"));
+        results.iter().map(id).collect()
     }
 
     /// Enqueues these jobs to the queue.
     pub(crate) async fn put(&self, queue: &str, jobs: &[Value]) -> Result<(), String> {
-        let batches = stream::iter(jobs.chunks(BATCH as usize)).map(|batch| async move {
-            let named = |job: &Value| {
-                let mut job = job.clone();
-                job["queue"] = queue.into();
-                job
-            };
-            let batch: Vec<Value> = batch.iter().map(named).collect();
-            let answer = self.call(Method::POST, "/v1/jobs/batch", Some(&json!({ "jobs": batch }))).await?;
-            let refused = answer["results"].as_array().into_iter().flatten().find(|result| !result["error"].is_null());
-            refused.map_or(Ok(()), |refused| Err(format!("a job was refused: {refused}")))
-        });
+        let batches = stream::iter(jobs.chunks(BATCH)).map(|batch| async move { self.put_for_ids(queue, batch).await.map(drop) });
         batches.buffer_unordered(CALLERS).try_collect().await
     }
 
@@ -95,19 +118,24 @@ impl Api {
 
     /// Waits until so many jobs of the queue are completed, at most five minutes.
     pub(crate) async fn completed(&self, queue: &str, jobs: u64) -> Result<(), String> {
+        self.counted(queue, "completed", jobs).await
+    }
+
+    /// Waits until so many jobs of the queue are in a state, at most five minutes.
+    pub(crate) async fn counted(&self, queue: &str, state: &str, jobs: u64) -> Result<(), String> {
         let mut look = tokio::time::interval(LOOK_EVERY);
         let done = async {
             loop {
                 look.tick().await;
                 let stats = self.call(Method::GET, &format!("/v1/queues/{queue}"), None).await?;
-                if stats["completed"].as_u64().unwrap_or(0) >= jobs {
+                if stats[state].as_u64().unwrap_or(0) >= jobs {
                     return Ok(());
                 }
             }
         };
         tokio::time::timeout(Duration::from_secs(300), done)
             .await
-            .unwrap_or_else(|_| Err(format!("{queue} was not drained in five minutes")))
+            .unwrap_or_else(|_| Err(format!("{queue} had not {jobs} jobs {state} in five minutes")))
     }
 
     /// Waits until so many workers have reported, at most thirty seconds.
@@ -126,13 +154,18 @@ impl Api {
     }
 }
 
-pub(crate) const fn payload() -> &'static str {
-    "demo.echo with 130 bytes of args, 16 tenants"
+/// A no-op job of about 130 bytes of args, for one of so many tenants.
+pub(crate) fn job(n: u64, tenants: u64) -> Value {
+    json!({ "kind": "demo.echo", "tenant": format!("tenant-{}", n % tenants), "args": args(n) })
 }
 
-fn job(n: u64) -> Value {
-    let args = json!({ "account": format!("account-{:06}", n % 1000), "number": 1_000_000 + n, "text": "x".repeat(78) });
-    json!({ "kind": "demo.echo", "tenant": format!("tenant-{}", n % TENANTS), "args": args })
+fn args(n: u64) -> Value {
+    json!({ "account": format!("account-{:06}", n % 1000), "number": 1_000_000 + n, "text": text(78) })
+}
+
+/// So many bytes.
+pub(crate) fn text(bytes: usize) -> String {
+    "x".repeat(bytes)
 }
 
 #[cfg(test)]
@@ -140,7 +173,7 @@ mod tests {
     #[test]
     fn args_are_as_long_as_told() {
         for n in [0, 999, 49_999] {
-            let bytes = super::job(n)["args"].to_string().len();
+            let bytes = super::job(n, 16)["args"].to_string().len();
             assert!((125..=135).contains(&bytes), "{bytes}");
         }
     }
