@@ -1,0 +1,19 @@
+"""The taskiq broker (Redis streams) and a job that only notes that it began. ../README.md tells why these settings."""
+
+import os
+
+import record
+from taskiq import TaskiqEvents
+from taskiq_redis import RedisStreamBroker
+
+broker = RedisStreamBroker(os.environ["PEER_REDIS"])
+
+
+@broker.task(task_name="echo")
+async def echo(args: dict) -> None:
+    record.began(args["number"])
+
+
+@broker.on_event(TaskiqEvents.WORKER_STARTUP)
+async def _started(_):
+    record.start()
