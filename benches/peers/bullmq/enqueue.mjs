@@ -24,13 +24,15 @@ async function enqueue() {
 }
 
 async function pickup() {
+  const called = [];
   const acknowledged = [];
   let due = performance.now();
   for (const data of all) {
     await sleep(Math.max(0, due - performance.now()));
     due += PICKUP_EVERY_MS;
+    called.push(nowUs());
     await queue.add("echo", data);
     acknowledged.push(nowUs());
   }
-  return { acknowledged_us: acknowledged };
+  return { called_us: called, acknowledged_us: acknowledged };
 }

@@ -23,13 +23,14 @@ def _enqueue(jobs, bulk):
 
 
 def _pickup(jobs, one):
-    acknowledged, due = [], time.monotonic()
+    called, acknowledged, due = [], [], time.monotonic()
     for job in jobs:
         time.sleep(max(0, due - time.monotonic()))
         due += PICKUP_EVERY_S
+        called.append(_now_us())
         one(job)
         acknowledged.append(_now_us())
-    return {"acknowledged_us": acknowledged}
+    return {"called_us": called, "acknowledged_us": acknowledged}
 
 
 def _now_us():

@@ -13,7 +13,8 @@ from runner.place import Failed
 
 READY_S = 60
 ANSWER_S = 10
-LATE_S = 15
+# Longer than the half minute after which apalis hears of a job that it missed.
+LATE_S = 60
 LOOK_EVERY_S = 0.01
 
 
@@ -26,7 +27,7 @@ class Crew:
         self.pid = self._running[0].popen.pid
         deadline = time.monotonic() + READY_S
         while len(self._told("ready-")) < peer.processes:
-            self._wait(deadline, f"{len(self._told('ready-'))} of {peer.processes} worker processes were ready after {READY_S} s")
+            self._wait(deadline, f"fewer than {peer.processes} processes were ready to run jobs after {READY_S} s")
 
     def signal(self, number):
         for process in self._running:
@@ -53,7 +54,7 @@ class Crew:
                 began[number] = min(at, began.get(number, at))
             if len(began) == jobs:
                 return began, len(of_these)
-            self._wait(deadline, f"{jobs - len(began)} of {jobs} jobs were not run, as far as the living worker processes tell")
+            self._wait(deadline, f"{jobs - len(began)} of {jobs} jobs were not run, as far as the living processes tell")
 
     def _ask(self):
         """What each process has run so far: lists of (number, start)."""
@@ -62,7 +63,7 @@ class Crew:
         deadline, answers = time.monotonic() + ANSWER_S, f"ran-{self._asked}-"
         while len(self._told(answers)) < len(self._told("ready-")):
             silent = len(self._told("ready-")) - len(self._told(answers))
-            self._wait(deadline, f"{silent} worker processes do not answer: they have ended or hang")
+            self._wait(deadline, f"{silent} of the processes that run jobs do not answer: they have ended or hang")
         return [_read(os.path.join(self._folder, name)) for name in self._told(answers)]
 
     def _told(self, begin):
@@ -71,7 +72,7 @@ class Crew:
     def _wait(self, deadline, otherwise):
         self.check()
         if time.monotonic() > deadline:
-            raise Failed(otherwise)
+            raise Failed(self._running[0].told(f"(or one beside it): {otherwise}"))
         time.sleep(LOOK_EVERY_S)
 
 

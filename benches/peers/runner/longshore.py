@@ -10,7 +10,7 @@ from runner import payload
 from runner.api import Api
 from runner.peer import PICKUPS, SETTLE_S, WARM
 from runner.place import Failed, free_port
-from runner.stats import quantiles
+from runner.stats import waits
 
 JOBS = 20_000
 CONCURRENCY = 256
@@ -91,13 +91,15 @@ def _pickup(binary, place):
     for at in range(PICKUPS):
         time.sleep(max(0, due - time.monotonic()))
         due += PICKUP_EVERY_S
+        called_us = time.time_ns() // 1000
         id, acknowledged_us = api.enqueue_one("pickup", payload.PICKUP + at)
-        sent[id] = acknowledged_us
+        sent[id] = called_us, acknowledged_us
     api.completed("pickup", WARM + PICKUPS)
     began = _begins(place.folder)
     if missing := sent.keys() - began.keys():
         raise Failed(f"the logs tell of no end of {len(missing)} of {PICKUPS} jobs")
-    return quantiles("pickup", [max(0, began[id] - at) / 1000 for id, at in sent.items()])
+    called, acknowledged = zip(*sent.values())
+    return waits([began[id] for id in sent], called, acknowledged)
 
 
 def _begins(folder):

@@ -10,13 +10,13 @@ from runner import payload
 from runner.peers import count
 from runner.place import Failed
 from runner.crew import Crew
-from runner.stats import quantiles
+from runner.stats import waits
 
 LOOK_EVERY_S = 0.005
 DRAIN_S = 300
 CALL_S = 300
-# Redis lets go of a caller's buffers within about two seconds; they are not the jobs' memory.
-SETTLE_S = 2.5
+# Redis looks once a second at what its clients' buffers take.
+SETTLE_S = 1.5
 WARM = 50
 WARM_S = 30
 PICKUPS = 200
@@ -116,11 +116,11 @@ def _warm_up(peer, place, env, crew):
 
 
 def _pickup(peer, place, env, crew):
-    """From the acknowledged call to the start of the handler; 0 where the handler began before the answer was read."""
+    """From the acknowledged call to the start of the handler, and from the begin of the call."""
     told = call(peer, place, env, "pickup", payload.PICKUP, PICKUPS)
     began, _ = crew.ran(payload.PICKUP, PICKUPS)
-    waits = [max(0, began[payload.PICKUP + at] - told["acknowledged_us"][at]) / 1000 for at in range(PICKUPS)]
-    return quantiles("pickup", waits)
+    starts = [began[payload.PICKUP + at] for at in range(PICKUPS)]
+    return waits(starts, told["called_us"], told["acknowledged_us"])
 
 
 def call(peer, place, env, verb, first, jobs):

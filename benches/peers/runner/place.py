@@ -15,7 +15,7 @@ FSYNC = "everysec"
 REDIS = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", FSYNC]
 READY_S = 10
 END_S = 10
-LOG_LINES = 6
+LOG_LINES, LINE_LETTERS = 3, 160
 
 
 class Failed(Exception):
@@ -48,7 +48,7 @@ class Process:
 
     def told(self, what):
         with open(self._log, errors="replace") as log:
-            last = [line.strip() for line in log.read().splitlines() if line.strip()][-LOG_LINES:]
+            last = [line.strip()[:LINE_LETTERS] for line in log.read().splitlines() if line.strip()][-LOG_LINES:]
         return " | ".join([f"{self.name} {what}", *last])
 
     def end(self):

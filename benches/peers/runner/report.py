@@ -10,6 +10,7 @@ COLUMNS = [
     ("bytes_per_job", "bytes/job", "{:,.0f}"),
     ("pickup_p50_ms", "pickup p50 ms", "{:.2f}"),
     ("pickup_p99_ms", "pickup p99 ms", "{:.2f}"),
+    ("call_p50_ms", "call p50 ms", "{:.2f}"),
 ]
 OURS = "longshore"
 

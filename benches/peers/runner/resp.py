@@ -20,7 +20,9 @@ class Redis:
         return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
 
     def used_memory(self):
-        return int(self.info("memory")["used_memory"])
+        """Without the buffers of clients, which are not the jobs' memory, and which Redis lets go of in its own time."""
+        memory = self.info("memory")
+        return int(memory["used_memory"]) - int(memory["mem_clients_normal"])
 
     def cpu_s(self):
         cpu = self.info("cpu")

@@ -3,8 +3,13 @@
 import statistics
 
 
-def quantiles(name, values):
-    """p50 and p99, in milliseconds."""
+def waits(starts, called, acknowledged):
+    """Of handlers, in milliseconds; all times are in microseconds. 0 where one began before the answer to its call had arrived."""
+    pickup = [max(0, start - at) / 1000 for start, at in zip(starts, acknowledged)]
+    return _quantiles("pickup", pickup) | _quantiles("call", [(start - at) / 1000 for start, at in zip(starts, called)])
+
+
+def _quantiles(name, values):
     values = sorted(values)
     at = lambda share: values[round((len(values) - 1) * share)]
     return {f"{name}_p50_ms": at(0.5), f"{name}_p99_ms": at(0.99)}

@@ -14,13 +14,14 @@ end
 
 def pickup(all)
   due = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-  acknowledged = all.map do |args|
+  times = all.map do |args|
     sleep [0, due - Process.clock_gettime(Process::CLOCK_MONOTONIC)].max
     due += PICKUP_EVERY_S
+    called = Record.now_us
     Echo.perform_async(args)
-    Record.now_us
+    [called, Record.now_us]
   end
-  { acknowledged_us: acknowledged }
+  { called_us: times.map(&:first), acknowledged_us: times.map(&:last) }
 end
 
 verb, file = ARGV

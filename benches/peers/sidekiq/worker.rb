@@ -11,6 +11,9 @@ class Echo
   end
 end
 
+# This Sidekiq with this client would write a warning for each fetch, and pay for it.
+Redis.silence_deprecations = true
+
 redis = { url: ENV.fetch("PEER_REDIS") }
 Sidekiq.configure_client { |config| config.redis = redis }
 Sidekiq.configure_server do |config|

@@ -6,7 +6,8 @@ import record
 from taskiq import TaskiqEvents
 from taskiq_redis import RedisStreamBroker
 
-broker = RedisStreamBroker(os.environ["PEER_REDIS"])
+# The workers stand still while all jobs are enqueued; with the client's five seconds they would give up a read for that.
+broker = RedisStreamBroker(os.environ["PEER_REDIS"], socket_timeout=120)
 
 
 @broker.task(task_name="echo")

@@ -23,17 +23,18 @@ pub(crate) async fn enqueue(file: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Prints when each was acknowledged.
+/// Prints when each was called and when it was acknowledged.
 pub(crate) async fn pickup(file: &str) -> Result<(), Failed> {
     let mut storage = crate::storage().await?;
     let mut every = tokio::time::interval(Duration::from_millis(20));
-    let mut acknowledged = Vec::new();
+    let (mut called, mut acknowledged) = (Vec::new(), Vec::new());
     for args in read(file)? {
         every.tick().await;
+        called.push(now_us());
         storage.push(args).await?;
         acknowledged.push(now_us());
     }
-    println!("{}", serde_json::json!({ "acknowledged_us": acknowledged }));
+    println!("{}", serde_json::json!({ "called_us": called, "acknowledged_us": acknowledged }));
     Ok(())
 }
 
