@@ -3,7 +3,7 @@
 import { bullmq, connection, NAME } from "./queue.mjs";
 import { began, start } from "./record.mjs";
 
-const CONCURRENCY = 50;
+const CONCURRENCY = 100;
 
 const worker = new bullmq.Worker(NAME, async (job) => began(job.data.number), {
   connection,

@@ -3,10 +3,14 @@
 import os
 import platform
 import re
+import statistics
 import subprocess
+import time
 
 from runner import install, payload
-from runner.place import FSYNC
+from runner.place import FSYNC, Place
+
+PINGS = 2_000
 
 
 def about(home, names, binary):
@@ -24,8 +28,28 @@ def about(home, names, binary):
         "commit": _commit(home.checkout),
         "machine": _machine(),
         "redis": _told(["redis-server", "--version"]).split("v=")[-1].split()[0],
+        "round_trip_us": round_trip_us(home.data),
         "load": load(),
     }, faults
+
+
+def round_trip_us(folder):
+    """Of a PING over loopback, the median. What asks Redis for each job pays it for each job: machines of like speed differ in it."""
+    with Place(folder) as place:
+        _, redis = place.redis()
+        times = []
+        for _ in range(PINGS):
+            began = time.perf_counter()
+            redis.ask(["PING"])
+            times.append((time.perf_counter() - began) * 1e6)
+    return statistics.median(times)
+
+
+def steal():
+    """Jiffies that the host took from this machine, and all jiffies, so far."""
+    with open("/proc/stat") as stat:
+        jiffies = [int(word) for word in stat.readline().split()[1:9]]
+    return jiffies[7], sum(jiffies)
 
 
 def load():

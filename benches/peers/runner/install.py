@@ -7,9 +7,9 @@ import shutil
 import subprocess
 import sys
 
-# (program, Debian package)
+# (program, Debian package), and Debian packages without a program
 NEEDED = [("redis-server", "redis-server"), ("setpriv", "util-linux"), ("node", "nodejs"), ("npm", "npm"), ("sidekiq", "ruby-sidekiq")]
-NEEDED += [("ruby", "ruby-redis")]
+LIBRARIES = ["ruby-redis", "ruby-hiredis"]
 PYTHON_PEERS = ["celery", "dramatiq", "rq", "taskiq"]
 
 
@@ -52,13 +52,15 @@ def version(home, name):
         of = {p: json.load(open(home.cache(f"{name}/node_modules/{p}/package.json")))["version"] for p in ("bullmq", "ioredis")}
         return ", ".join(f"{p} {number}" for p, number in of.items()) + f" (Node {_told('node', '--version').lstrip('v')})"
     if name == "sidekiq":
-        ask = 'require "sidekiq"; print "sidekiq #{Sidekiq::VERSION}, redis #{Redis::VERSION} (Ruby #{RUBY_VERSION})"'
+        ask = 'require "sidekiq"; require "hiredis/version"; '
+        ask += 'print "sidekiq #{Sidekiq::VERSION}, redis #{Redis::VERSION}, hiredis #{Hiredis::VERSION} (Ruby #{RUBY_VERSION})"'
         return _told("ruby", "-e", ask)
     return _told(home.cache(f"{name}/target/release/apalis-peer"), "version")
 
 
 def _packages():
-    missing = sorted({package for program, package in NEEDED if not shutil.which(program)})
+    missing = [package for program, package in NEEDED if not shutil.which(program)]
+    missing += [package for package in LIBRARIES if subprocess.run(["dpkg", "-s", package], capture_output=True).returncode]
     if not missing:
         return
     command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]

@@ -74,7 +74,7 @@ PEERS = [
     ),
     Peer(
         name="taskiq",
-        worker=["{cache}/venv/bin/taskiq", "worker", "bench:broker", "--workers", "2", "--log-level", "WARNING"],
+        worker=["{cache}/venv/bin/taskiq", "worker", "bench:broker", "--workers", "2", "--no-parse", "--log-level", "WARNING"],
         workers=1,
         processes=2,
         caller=[PYTHON, "{here}/enqueue.py"],

@@ -33,6 +33,7 @@ def text(made):
     lines.append(f"fsync     {about['fsync']}; Redis {about['redis']}, a fresh one for each system and round")
     lines.append(f"commit    {about['commit']}")
     lines.append(f"machine   {about['machine']}")
+    lines.append(f"          a round trip to Redis takes {about['round_trip_us']:.0f} µs; the host took {about['steal']:.1%} of the time for others")
     lines.append(f"load      {about['load']:.2f} before, {about['load_after']:.2f} after (this benchmark is part of the second)")
     lines += [f"system    {name}: {version}" for name, version in about["versions"].items()]
     if made["medians"]:
