@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 pub(super) fn check(tree: &Tree) -> Vec<Fault> {
     let mut reached = BTreeSet::new();
-    for (folder, manifest) in tree.manifests() {
+    for (folder, manifest) in tree.all_manifests() {
         for root in roots(tree, folder, manifest) {
             follow(tree, &root, true, &mut reached);
         }

@@ -5,6 +5,9 @@ use std::{fmt, path::Path};
 /// What is never looked at: built, downloaded or somebody's data.
 const SKIPPED: &[&str] = &[".git", "target", "node_modules", "longshore-data", "dist"];
 
+/// Other systems, measured beside ours: programs of their own with their own locks, that are no crates of this house.
+const PEERS: &str = "benches/peers/";
+
 /// One text file.
 #[derive(Debug)]
 pub(super) struct File {
@@ -16,10 +19,11 @@ impl File {
     pub(super) fn is(&self, extension: &str) -> bool {
         Path::new(&self.path).extension().is_some_and(|own| own == extension)
     }
-    /// In a folder of tests, or a file of tests beside its module, or xtask, which is a person's tool and no part of the engine.
+    /// In a folder of tests, or a file of tests beside its module, or xtask, which is a person's tool and no part of the engine, or a peer.
     pub(super) fn is_test(&self) -> bool {
         let file = self.path.rsplit('/').next().unwrap_or_default();
-        self.path.starts_with("tests/") || self.path.starts_with("xtask/") || self.path.contains("/tests/") || file == "tests.rs"
+        let beside = ["tests/", "xtask/", PEERS].iter().any(|folder| self.path.starts_with(folder));
+        beside || self.path.contains("/tests/") || file == "tests.rs"
     }
     /// Lines counted from 1.
     pub(super) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
@@ -65,8 +69,12 @@ impl Tree {
     pub(super) fn get(&self, path: &str) -> Option<&File> {
         self.0.iter().find(|file| file.path == path)
     }
-    /// Every crate's manifest with its folder; the workspace's own is left out.
+    /// The manifest of every crate of this house with its folder; the workspace's own is left out.
     pub(super) fn manifests(&self) -> impl Iterator<Item = (&str, &File)> {
+        self.all_manifests().filter(|(folder, _)| !folder.starts_with(PEERS))
+    }
+    /// The same with those of peers.
+    pub(super) fn all_manifests(&self) -> impl Iterator<Item = (&str, &File)> {
         self.0.iter().filter_map(|file| file.path.strip_suffix("/Cargo.toml").map(|folder| (folder, file)))
     }
 }
