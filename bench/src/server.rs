@@ -64,7 +64,7 @@ impl Redis {
     }
 
     fn ours(&self) -> Result<Vec<String>, String> {
-        Ok(self.ask(&["--scan", "--pattern", OURS, "--count", "1000"])?.lines().map(str::to_owned).collect())
+        Ok(self.ask(&["--scan", "--pattern", OURS])?.lines().map(str::to_owned).collect())
     }
 
     fn ask(&self, args: &[&str]) -> Result<String, String> {

@@ -19,7 +19,8 @@ pub(crate) async fn take(setup: &Setup) -> Result<Taken, String> {
         taken.put(Sample::less("memory of a waiting job", "bytes", (deployment.bytes()? - before) / jobs as f64));
     }
     let cpu = || redis.as_ref().map(|redis| redis.cpu()).transpose();
-    let cpu_before = cpu()?;
+    let workers = || deployment.workers().iter().map(|worker| worker.cpu()).sum::<Result<f64, _>>();
+    let (cpu_before, workers_before) = (cpu()?, workers()?);
     let began = now_us();
     api.resume("drain").await?;
     api.completed("drain", jobs + 1).await?;
@@ -27,6 +28,8 @@ pub(crate) async fn take(setup: &Setup) -> Result<Taken, String> {
     if let Some((after, before)) = cpu()?.zip(cpu_before) {
         taken.put(Sample::less("Redis CPU (drain)", "µs/job", (after - before) * 1e6 / jobs as f64));
     }
+    let who = if redis.is_some() { "CPU of workers (drain)" } else { "CPU of Longshore (drain)" };
+    taken.put(Sample::less(who, "µs/job", (workers()? - workers_before) * 1e6 / jobs as f64));
     let began = now_us();
     api.enqueue("both", jobs).await?;
     api.completed("both", jobs).await?;
