@@ -21,8 +21,9 @@ CALL_S = 60
 
 
 class Api:
-    def __init__(self, ready, serving):
-        self._address, self._serving = urlsplit(ready["url"]).netloc, serving
+    def __init__(self, ready, running):
+        """`running`: the processes that must not end while something is waited for."""
+        self._address, self._running = urlsplit(ready["url"]).netloc, running
         with open(ready["key_file"]) as key:
             self._headers = {"Authorization": f"Bearer {key.read().strip()}", "Content-Type": "application/json"}
         self._own = threading.local()
@@ -68,7 +69,8 @@ class Api:
     def _until(self, done, wait_s, otherwise):
         deadline = time.monotonic() + wait_s
         while not done():
-            self._serving.check()
+            for process in self._running:
+                process.check()
             if time.monotonic() > deadline:
                 raise Failed(f"{otherwise} in {wait_s} s")
             time.sleep(LOOK_EVERY_S)

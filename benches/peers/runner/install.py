@@ -60,11 +60,12 @@ def version(home, name):
 
 def _packages():
     missing = [package for program, package in NEEDED if not shutil.which(program)]
-    missing += [package for package in LIBRARIES if subprocess.run(["dpkg", "-s", package], capture_output=True).returncode]
+    if shutil.which("dpkg"):
+        missing += [package for package in LIBRARIES if subprocess.run(["dpkg", "-s", package], capture_output=True).returncode]
     if not missing:
         return
     command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise SystemExit(f"run: these Debian packages are missing: {' '.join(missing)}; as root: {' '.join(command)}")
     print(f"Debian packages: {' '.join(missing)}")
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -62,10 +62,11 @@ def _deploy(binary, place, worker_env=None):
     common = ["--data", os.path.join(place.folder, "data"), "--broker", f"redis://127.0.0.1:{port}/0"]
     listen = ["--listen", f"127.0.0.1:{free_port()}", "--json"]
     serving = place.start("longshore api", [binary, "api", *common, *listen], stdout=True)
-    api = Api(_ready(serving), serving)
-    place.start("longshore scheduler", [binary, "scheduler", *common])
-    for at in range(WORKERS):
-        place.start(f"longshore worker {at + 1}", [binary, "worker", *common, "--concurrency", str(CONCURRENCY)], worker_env)
+    running = [serving]
+    api = Api(_ready(serving), running)
+    running.append(place.start("longshore scheduler", [binary, "scheduler", *common]))
+    worker = [binary, "worker", *common, "--concurrency", str(CONCURRENCY)]
+    running += [place.start(f"longshore worker {at + 1}", worker, worker_env) for at in range(WORKERS)]
     api.workers(WORKERS)
     return api, redis
 
