@@ -46,8 +46,8 @@ pub async fn run(options: &Options, tell: &Tell) -> Result<Report, String> {
     }
     let mut results = Vec::new();
     for broker in options.brokers() {
-        for workload in options.workloads(broker) {
-            results.push(workload::measure(workload, broker, options, tell).await?);
+        for workload in options.workloads() {
+            results.push(workload::measure(*workload, broker, options, tell).await?);
         }
     }
     Ok(Report::new(options.commit.clone(), results))

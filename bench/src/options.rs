@@ -75,10 +75,9 @@ impl Options {
         }
     }
 
-    /// Those that were named, or the usual ones, that say something on this broker.
-    pub(crate) fn workloads(&self, broker: BrokerKind) -> Vec<Workload> {
-        let asked = if self.workloads.is_empty() { Workload::USUAL.to_vec() } else { self.workloads.clone() };
-        asked.into_iter().filter(|workload| workload.is_for(broker)).collect()
+    /// Those that were named, or the usual ones.
+    pub(crate) fn workloads(&self) -> &[Workload] {
+        if self.workloads.is_empty() { Workload::USUAL } else { &self.workloads }
     }
 
     pub(crate) fn jobs(&self, broker: BrokerKind) -> u64 {

@@ -80,10 +80,6 @@ impl Workload {
     pub(crate) const fn compares(self) -> bool {
         !matches!(self, Self::Bare | Self::Deep | Self::Tenants | Self::Lanes | Self::Events)
     }
-    /// Whether it says something on this broker.
-    pub(crate) const fn is_for(self, _: BrokerKind) -> bool {
-        true
-    }
     const fn payload(self) -> &'static str {
         match self {
             Self::Drain | Self::Single | Self::Fair | Self::Bare | Self::Deep | Self::Tenants => "demo.echo, 130 bytes of args",

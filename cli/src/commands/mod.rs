@@ -1,4 +1,4 @@
-//! The operator commands, one file each. They speak HTTP; only `migrate`, `doctor`, `config`, `restore` and `keys --local` open files or servers.
+//! The operator commands, one file each. They speak HTTP; only `migrate`, `doctor`, `config`, `restore`, `bench` and `keys --local` open files or servers.
 
 pub(crate) mod bench;
 pub(crate) mod bulk;
