@@ -1,5 +1,6 @@
 //! The few calls of the HTTP API that a measurement needs.
 
+use crate::clock::{now_us, rate};
 use futures::{StreamExt, TryStreamExt, stream};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -70,6 +71,14 @@ impl Api {
     }
     pub(crate) async fn resume(&self, queue: &str) -> Result<(), String> {
         self.call(Method::POST, &format!("/v1/queues/{queue}/resume"), None).await.map(drop)
+    }
+
+    /// Resumes a queue of [`Api::paused`] that so many jobs were put into; answers how many a second were done until the last.
+    pub(crate) async fn drain(&self, queue: &str, jobs: u64) -> Result<f64, String> {
+        let began = now_us();
+        self.resume(queue).await?;
+        self.completed(queue, jobs + 1).await?;
+        Ok(rate(jobs, began))
     }
 
     /// Reads these jobs, a few at once.

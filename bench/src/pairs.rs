@@ -1,10 +1,6 @@
 //! Interleaved pairs of drains, and how much of the machine its host took away meanwhile.
 
-use crate::{
-    clock::{now_us, rate},
-    figure::median,
-    workload::Tell,
-};
+use crate::{figure::median, workload::Tell};
 
 /// The host took more of the machine's time from one drain of a pair than from the other, by more than this share: their ratio says
 /// nothing, and the pair is done again. What it takes from both alike leaves the ratio as it is; in a virtual machine whose processors
@@ -40,25 +36,36 @@ impl Drained {
 
 /// A drain that has begun.
 #[derive(Debug)]
-pub(crate) struct Drain {
-    began_us: u64,
-    ticks: Ticks,
-}
+pub(crate) struct Drain(Ticks);
 
 impl Drain {
     pub(crate) fn begin() -> Self {
-        Self { began_us: now_us(), ticks: Ticks::now() }
+        Self(Ticks::now())
     }
 
-    /// It ended with `jobs` done.
-    pub(crate) fn end(&self, jobs: u64) -> Drained {
-        let (per_s, now) = (rate(jobs, self.began_us), Ticks::now());
-        let all = now.all.saturating_sub(self.ticks.all).max(1);
-        Drained { per_s, stolen: now.stolen.saturating_sub(self.ticks.stolen) as f64 / all as f64 }
+    /// It ended, with so many jobs a second.
+    pub(crate) fn end(&self, per_s: f64) -> Drained {
+        let now = Ticks::now();
+        let all = now.all.saturating_sub(self.0.all).max(1);
+        Drained { per_s, stolen: now.stolen.saturating_sub(self.0.stolen) as f64 / all as f64 }
     }
 }
 
-/// One after the other, the first of each pair changing, so that what slowly changes on the machine does not favour one of them.
+/// Both, one after the other. Who is first changes with `n`, so that what slowly changes on the machine does not favour one of them.
+pub(crate) async fn in_turn<T>(
+    n: usize,
+    one: impl AsyncFnOnce() -> Result<T, String>,
+    other: impl AsyncFnOnce() -> Result<T, String>,
+) -> Result<(T, T), String> {
+    if n.is_multiple_of(2) {
+        let first = one().await?;
+        return Ok((first, other().await?));
+    }
+    let first = other().await?;
+    Ok((one().await?, first))
+}
+
+/// Pairs of drains in turn; a pair that the host disturbed is done again.
 ///
 /// # Errors
 /// A drain's, and when the host leaves too few pairs undisturbed.
@@ -69,13 +76,7 @@ pub(crate) async fn pairs(
 ) -> Result<Pairs, String> {
     let (mut with_per_s, mut without_per_s, mut disturbed) = (Vec::new(), Vec::new(), 0);
     for n in 0..wanted * TRIES {
-        let pair = if n % 2 == 0 {
-            let first = with(n).await?;
-            (first, without(n).await?)
-        } else {
-            let first = without(n).await?;
-            (with(n).await?, first)
-        };
+        let pair = in_turn(n, async || with(n).await, async || without(n).await).await?;
         if !pair.0.compares(pair.1) {
             tell(&format!("the host took {:.0} and {:.0} % of the machine: again", pair.0.stolen * 100.0, pair.1.stolen * 100.0));
             disturbed += 1;

@@ -4,6 +4,7 @@ use crate::{
     deployment::Setup,
     figure::{Curve, Figure, Taken},
     options::Options,
+    pairs::in_turn,
     workloads,
 };
 use clap::ValueEnum;
@@ -119,23 +120,18 @@ pub(crate) async fn measure(workload: Workload, broker: BrokerKind, options: &Op
     let other = options.against.as_ref().map(|file| Setup::new(broker, options, Some(file))).transpose()?;
     let rounds = if workload.compares() { options.rounds.unwrap_or(1) } else { 1 };
     let (mut taken, mut others, mut curves) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 1..=rounds {
-        let said = format!("{} on {}, round {round} of {rounds}", workload.name(), own.broker_name());
-        let first = async |setup: &Setup, whose: &str| {
+    for round in 0..rounds {
+        let said = format!("{} on {}, round {} of {rounds}", workload.name(), own.broker_name(), round + 1);
+        let one = async |setup: &Setup, whose: &str| {
             tell(&format!("{said}{whose}"));
             take(workload, setup, tell).await.map_err(|why| format!("{said}{whose}: {why}"))
         };
-        // The first of each pair changes, so that what slowly changes on the machine favours none.
         let (mine, theirs) = match &other {
-            Some(other) if round % 2 == 0 => {
-                let theirs = first(other, ", the other").await?;
-                (first(&own, ", this one").await?, Some(theirs))
-            }
             Some(other) => {
-                let mine = first(&own, ", this one").await?;
-                (mine, Some(first(other, ", the other").await?))
+                let pair = in_turn(round, async || one(&own, ", this one").await, async || one(other, ", the other").await).await?;
+                (pair.0, Some(pair.1))
             }
-            None => (first(&own, "").await?, None),
+            None => (one(&own, "").await?, None),
         };
         curves = mine.curves;
         taken.push(mine.samples);

@@ -6,6 +6,7 @@ use crate::{
     deployment::Setup,
     figure::{Sample, Taken, median},
     loops::Loop,
+    pairs::in_turn,
 };
 
 const WAITING: usize = 1_000_000;
@@ -48,13 +49,7 @@ fn told(what: &str, (large, small, ratio): (f64, f64, f64)) -> Taken {
 async fn pairs(setup: &Setup, large: &mut Loop, small: &mut Loop) -> Result<(f64, f64, f64), String> {
     let (mut larges, mut smalls, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for n in 0..setup.options.rounds.unwrap_or(PAIRS) {
-        let pair = if n % 2 == 0 {
-            let first = one(large).await?;
-            (first, one(small).await?)
-        } else {
-            let first = one(small).await?;
-            (one(large).await?, first)
-        };
+        let pair = in_turn(n, async || one(&mut *large).await, async || one(&mut *small).await).await?;
         larges.push(pair.0);
         smalls.push(pair.1);
         ratios.push(pair.0 / pair.1);

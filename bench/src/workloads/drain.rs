@@ -21,10 +21,7 @@ pub(crate) async fn take(setup: &Setup) -> Result<Taken, String> {
     let cpu = || redis.as_ref().map(|redis| redis.cpu()).transpose();
     let workers = || deployment.workers().iter().map(|worker| worker.cpu()).sum::<Result<f64, _>>();
     let (cpu_before, workers_before) = (cpu()?, workers()?);
-    let began = now_us();
-    api.resume("drain").await?;
-    api.completed("drain", jobs + 1).await?;
-    taken.put(Sample::more("drain", "jobs/s", rate(jobs, began)));
+    taken.put(Sample::more("drain", "jobs/s", api.drain("drain", jobs).await?));
     if let Some((after, before)) = cpu()?.zip(cpu_before) {
         taken.put(Sample::less("Redis CPU (drain)", "µs/job", (after - before) * 1e6 / jobs as f64));
     }

@@ -5,6 +5,7 @@ use crate::{
     clock::now_us,
     deployment::Setup,
     figure::{Sample, Spread, Taken, median},
+    pairs::in_turn,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -59,13 +60,7 @@ pub(crate) async fn take(setup: &Setup) -> Result<Taken, String> {
             Ok::<_, String>(took)
         };
         let without = async || run(api, &format!("without-{n}"), jobs).await;
-        let (one, other) = if n % 2 == 0 {
-            let first = with().await?;
-            (first, without().await?)
-        } else {
-            let first = without().await?;
-            (with().await?, first)
-        };
+        let (one, other) = in_turn(n, with, without).await?;
         ratios.push(one.1 / other.1);
         with_ms.push(one);
         without_ms.push(other);

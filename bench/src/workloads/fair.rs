@@ -2,7 +2,6 @@
 
 use crate::{
     api,
-    clock::{now_us, rate},
     deployment::{Deployment, Setup},
     figure::{Sample, Taken},
 };
@@ -26,8 +25,5 @@ async fn drained(deployment: &Deployment, queue: &str, jobs: u64, tenants: u64) 
     let api = &deployment.api;
     api.paused(queue).await?;
     api.put(queue, &(0..jobs).map(|n| api::job(n, tenants)).collect::<Vec<Value>>()).await?;
-    let began = now_us();
-    api.resume(queue).await?;
-    api.completed(queue, jobs + 1).await?;
-    Ok(rate(jobs, began))
+    api.drain(queue, jobs).await
 }

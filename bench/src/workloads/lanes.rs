@@ -33,8 +33,8 @@ pub(crate) async fn take(setup: &Setup, tell: &Tell) -> Result<Taken, String> {
     let (with, without) = (|n| format!("rules-{n}"), |n| format!("plain-{n}"));
     let rules = pairs(
         (wanted, tell),
-        async |n| drain(api, &with(n), jobs, &limited(&with(n)), |n| job(&with_tenant(n), "", n)).await,
-        async |n| drain(api, &without(n), jobs, &[], |n| job(&with_tenant(n), "", n)).await,
+        async |n| drain((api, tell), &with(n), jobs, &limited(&with(n)), |n| job(&with_tenant(n), "", n)).await,
+        async |n| drain((api, tell), &without(n), jobs, &[], |n| job(&with_tenant(n), "", n)).await,
     )
     .await?;
     let (with, without) = (|n| format!("gated-{n}"), |n| format!("open-{n}"));
@@ -47,9 +47,9 @@ pub(crate) async fn take(setup: &Setup, tell: &Tell) -> Result<Taken, String> {
             let closed: Vec<Value> = gates.iter().map(|n| job(&of_account(*n), &account(*n), *n)).collect();
             api.put(&queue, &closed).await?;
             let pause = |n: &u64| (Method::POST, format!("/v1/queues/{queue}/keys/{}/{}/pause", of_account(*n), account(*n)), json!({}));
-            drain(api, &queue, jobs, &gates.iter().map(pause).collect::<Vec<_>>(), open).await
+            drain((api, tell), &queue, jobs, &gates.iter().map(pause).collect::<Vec<_>>(), open).await
         },
-        async |n| drain(api, &without(n), jobs, &[], open).await,
+        async |n| drain((api, tell), &without(n), jobs, &[], open).await,
     )
     .await?;
     let mut taken = Taken::default();
@@ -68,19 +68,15 @@ fn told(taken: &mut Taken, what: &str, pairs: &Pairs) {
 type Call = (Method, String, Value);
 
 /// The queue is filled while it is paused.
-async fn drain(api: &Api, queue: &str, jobs: u64, rules: &[Call], job: impl Fn(u64) -> Value) -> Result<Drained, String> {
-    api.put(queue, &[json!({ "kind": "demo.echo", "args": {} })]).await?;
-    api.completed(queue, 1).await?;
-    api.call(Method::POST, &format!("/v1/queues/{queue}/pause"), Some(&json!({}))).await?;
+async fn drain((api, tell): (&Api, &Tell), queue: &str, jobs: u64, rules: &[Call], job: impl Fn(u64) -> Value) -> Result<Drained, String> {
+    api.paused(queue).await?;
     api.each(rules).await?;
     let all: Vec<Value> = (0..jobs).map(job).collect();
     api.put(queue, &all).await?;
     pass(REST).await;
     let drain = Drain::begin();
-    api.call(Method::POST, &format!("/v1/queues/{queue}/resume"), None).await?;
-    api.completed(queue, jobs + 1).await?;
-    let drained = drain.end(jobs);
-    eprintln!("bench: {queue}: {:.0} jobs/s", drained.per_s);
+    let drained = drain.end(api.drain(queue, jobs).await?);
+    tell(&format!("{queue}: {:.0} jobs/s", drained.per_s));
     Ok(drained)
 }
 
@@ -118,9 +114,7 @@ pub(crate) async fn shares(setup: &Setup) -> Result<picture::Shares, String> {
     const DONE: u64 = 6_000;
     let deployment = setup.start_with(14, crate::deployment::WORKERS).await?;
     let api = &deployment.api;
-    api.put("shares", &[json!({ "kind": "demo.echo", "args": {} })]).await?;
-    api.completed("shares", 1).await?;
-    api.call(Method::POST, "/v1/queues/shares/pause", Some(&json!({}))).await?;
+    api.paused("shares").await?;
     api.call(Method::PUT, "/v1/queues/shares/scale", Some(&json!({ "slots": 14 }))).await?;
     let tenants = [("one", 1.0), ("two", 2.0), ("four", 4.0)];
     for (tenant, weight) in tenants {
@@ -129,9 +123,9 @@ pub(crate) async fn shares(setup: &Setup) -> Result<picture::Shares, String> {
         let jobs: Vec<Value> = (0..JOBS).map(|_| json!({ "kind": "bench.lane", "tenant": tenant, "args": args })).collect();
         api.put("shares", &jobs).await?;
     }
-    api.call(Method::POST, "/v1/queues/shares/resume", None).await?;
+    api.resume("shares").await?;
     api.completed("shares", DONE).await?;
-    api.call(Method::POST, "/v1/queues/shares/pause", Some(&json!({}))).await?;
+    api.pause("shares").await?;
     let mut runs = Vec::new();
     for (at, (tenant, _)) in tenants.iter().enumerate() {
         for job in api.list(&format!("queue=shares&state=completed&tenant={tenant}")).await? {
