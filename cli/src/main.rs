@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Enqueues and attempts are many small allocations on several threads; with the system's allocator they cost a fifth more of a processor.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     longshore::app().main()
 }

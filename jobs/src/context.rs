@@ -49,7 +49,7 @@ pub struct Parts {
     /// For the secrets that args name. One per process.
     pub secrets: SecretKeeper,
     /// What the operator gives backups to work with; None: this process makes none.
-    pub backups: Option<longshore_backup::Means>,
+    pub backups: Option<Arc<longshore_backup::Means>>,
 }
 
 /// Handed to every [`crate::Kind::run`]. Cheap to clone.
@@ -139,7 +139,7 @@ impl Context {
     }
     /// What the operator gives backups to work with.
     pub(crate) fn backup_means(&self) -> Option<&longshore_backup::Means> {
-        self.inner.parts.backups.as_ref()
+        self.inner.parts.backups.as_deref()
     }
     /// Completes when the attempt should stop: cancel requested, lease lost, or the worker's grace is over.
     pub async fn cancelled(&self) {

@@ -29,7 +29,7 @@ pub(crate) struct House {
     pub(crate) headers: Headers,
     pub(crate) secrets: SecretKeeper,
     /// What backups work with; none unless a test gives some.
-    pub(crate) backups: Option<longshore_backup::Means>,
+    pub(crate) backups: Option<Arc<longshore_backup::Means>>,
     calls: AtomicU64,
 }
 

@@ -33,7 +33,7 @@ pub struct Options {
     /// Where the secrets that args name come from.
     pub secrets: SecretKeeper,
     /// What backups work with; None: this worker makes none.
-    pub backups: Option<longshore_backup::Means>,
+    pub backups: Option<Arc<longshore_backup::Means>>,
     /// Where large args and outputs lie.
     pub blobs: Blobs,
     /// Where the worker runs; part of its id.
@@ -87,7 +87,7 @@ impl Options {
 /// Which queues a worker serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Queues {
-    /// Every one; one that is made later is found within milliseconds, or within a second when the signal is lost.
+    /// Every one; one that is made later is found within milliseconds, or within five seconds when the signal is lost.
     All,
     /// These, and the queue of the operations where the worker carries their kinds.
     Named(Vec<Name>),

@@ -26,9 +26,9 @@ const GATHERING: Duration = Duration::from_millis(1);
 /// So often in a row, as long as some become free.
 const GATHERINGS_MOST: usize = 4;
 /// How long a loop trusts in signals before it looks again; a lost signal costs this much at worst.
-const SIGNALS_TRUSTED: Duration = Duration::from_secs(5);
+const SIGNALS_TRUSTED: Duration = Duration::from_secs(8);
 /// How often a worker that serves all queues looks for new ones unless it is told of one.
-const DISCOVERY: Duration = Duration::from_secs(1);
+const DISCOVERY: Duration = Duration::from_secs(5);
 /// Queues that are made one right after the other are found together.
 const FOUND_APART: Duration = Duration::from_millis(5);
 

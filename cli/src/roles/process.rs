@@ -205,12 +205,12 @@ fn work(settings: &Settings, host: &Host, broker: &Arc<dyn Broker>, checker: &Ch
         allow_outbound: settings.allow_outbound.clone().into(),
         report: telemetry.reporter(),
         secrets: SecretKeeper::new(Arc::new(settings.secrets.clone()), host.veil.clone()),
-        backups: Some(longshore_backup::Means {
+        backups: Some(Arc::new(longshore_backup::Means {
             aws: host.environment.aws.clone(),
             scratch: settings.data.join("scratch"),
             path: host.environment.path.clone(),
             clock: host.clock.clone(),
-        }),
+        })),
         blobs: checker.blobs().clone(),
         host: machine(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

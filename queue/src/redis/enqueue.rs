@@ -12,15 +12,16 @@ pub(super) const BATCH_JOBS: usize = 500;
 pub(super) const BATCH_BYTES: usize = 1024 * 1024;
 
 /// One job, ready to be sent.
+#[derive(Debug)]
 pub(super) struct Sent {
     pub(super) at: usize,
     /// With the due time.
     pub(super) id: Vec<u8>,
-    lane: String,
+    pub(super) lane: String,
     pub(super) blob: Vec<u8>,
-    unique: Option<String>,
+    pub(super) unique: Option<String>,
     /// The job whose end it waits for.
-    follows: Option<keys::Short>,
+    pub(super) follows: Option<keys::Short>,
 }
 
 impl RedisBroker {
@@ -35,20 +36,12 @@ impl RedisBroker {
             }
         }
         let runs = by_queue.into_iter().map(|(name, jobs)| async move {
-            let queue = self.queue(&name).await;
-            let mut done = Vec::with_capacity(jobs.len());
-            for batch in batches(jobs) {
-                let places: Vec<usize> = batch.iter().map(|job| job.at).collect();
-                let answer = match &queue {
-                    Ok(queue) => self.enqueue_batch(queue, &batch).await,
-                    Err(error) => Err(error.clone()),
-                };
-                match answer {
-                    Ok(answers) => done.extend(places.into_iter().zip(answers)),
-                    Err(error) => done.extend(places.into_iter().map(|at| (at, Err(error.clone())))),
-                }
-            }
-            done
+            let places: Vec<usize> = jobs.iter().map(|job| job.at).collect();
+            let done = match self.queue(&name).await {
+                Ok(queue) => self.enqueue_soon(&queue, jobs).await,
+                Err(error) => jobs.iter().map(|_| Err(error.clone())).collect(),
+            };
+            places.into_iter().zip(done).collect::<Vec<_>>()
         });
         for (at, answer) in futures::future::join_all(runs).await.into_iter().flatten() {
             answers[at] = Some(answer);
@@ -93,6 +86,18 @@ impl RedisBroker {
             _ => None,
         });
         Ok(Sent { at, id, lane, blob: record::encode(job)?, unique, follows })
+    }
+
+    /// As many calls as they need, in the order of `jobs`.
+    pub(super) async fn enqueue_batches(&self, queue: &Queue, jobs: Vec<Sent>) -> Vec<Result<Enqueued>> {
+        let mut done = Vec::with_capacity(jobs.len());
+        for batch in batches(jobs) {
+            match self.enqueue_batch(queue, &batch).await {
+                Ok(answers) => done.extend(answers),
+                Err(error) => done.extend(batch.iter().map(|_| Err(error.clone()))),
+            }
+        }
+        done
     }
 
     async fn enqueue_batch(&self, queue: &Queue, batch: &[Sent]) -> Result<Vec<Result<Enqueued>>> {

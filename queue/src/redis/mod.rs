@@ -15,6 +15,7 @@ mod enqueue;
 mod explain;
 mod feed;
 mod fire;
+mod gather;
 mod health;
 mod keys;
 mod lease;
@@ -49,7 +50,7 @@ use longshore_base::{Clock, Random};
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -114,6 +115,8 @@ impl fmt::Debug for RedisOptions {
 /// Jobs at rest in Redis or Valkey.
 #[derive(Debug)]
 pub struct RedisBroker {
+    /// For what goes on without whoever asked.
+    own: Weak<Self>,
     options: RedisOptions,
     router: router::Router,
     scripts: script::Scripts,
@@ -158,7 +161,8 @@ impl RedisBroker {
         }
         let router = router::Router::new(target, options.op_timeout, Arc::clone(&options.clock), Arc::clone(&options.random))?;
         let scripts = script::Scripts::new(router.is_cluster());
-        Ok(Arc::new(Self {
+        Ok(Arc::new_cyclic(|own| Self {
+            own: own.clone(),
             options,
             router,
             scripts,

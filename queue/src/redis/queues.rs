@@ -1,6 +1,6 @@
 //! Queues as this process knows them: their number, their main key, their signals.
 
-use super::{RedisBroker, Result, keys, node::Sending, script::Script, signal::Signal, value};
+use super::{RedisBroker, Result, gather::Gathering, keys, node::Sending, script::Script, signal::Signal, value, workers::Announced};
 use crate::{Broker, BrokerError, Home, JobId};
 use longshore_base::Name;
 use redis::{Cmd, Value};
@@ -21,6 +21,8 @@ pub(super) struct Queue {
     pub(super) meta: String,
     pub(super) slot: u16,
     pub(super) signal: Arc<Signal>,
+    pub(super) gathering: Gathering,
+    pub(super) announced: Announced,
     /// Until when this process has asked to be told of changed jobs, by its own clock.
     pub(super) watched_until: Mutex<Duration>,
 }
@@ -181,7 +183,16 @@ impl Queues {
         }
         let meta = keys::meta(prefix, name);
         let slot = keys::slot(&meta);
-        let queue = Arc::new(Queue { name: name.clone(), home, meta, slot, signal: Arc::default(), watched_until: Mutex::default() });
+        let queue = Arc::new(Queue {
+            name: name.clone(),
+            home,
+            meta,
+            slot,
+            signal: Arc::default(),
+            gathering: Gathering::default(),
+            announced: Announced::default(),
+            watched_until: Mutex::default(),
+        });
         known.0.insert(home.0, Arc::clone(&queue));
         known.1.insert(name.clone(), Arc::clone(&queue));
         queue

@@ -4,7 +4,41 @@ use super::{RedisBroker, Result, keys, record::millis, script::Script, value};
 use crate::{BeatReply, BrokerError, Command, KindRecord, WorkerReport};
 use longshore_base::Millis;
 use redis::Value;
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    ops::Range,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// What a worker said of itself to a queue holds for its whole time; it is said again after this part of it, or when it changes.
+const SAID_AGAIN: f64 = 2.0 / 3.0;
+
+/// By worker: what it said to a queue, and until when that need not be said again.
+#[derive(Debug, Default)]
+pub(super) struct Announced(Mutex<HashMap<String, (u64, Duration)>>);
+
+impl Announced {
+    fn holds(&self, worker: &str, what: u64, now: Duration) -> bool {
+        self.lock().get(worker).is_some_and(|(said, until)| *said == what && now < *until)
+    }
+    fn note(&self, worker: &str, what: u64, holds: Range<Duration>) {
+        let mut said = self.lock();
+        said.retain(|_, (_, until)| *until > holds.start);
+        said.insert(worker.to_owned(), (what, holds.end));
+    }
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (u64, Duration)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a report says to one queue, as a number.
+fn said(report: &WorkerReport, slots: u32, ttl: Duration) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&report.kinds, slots, ttl).hash(&mut hasher);
+    hasher.finish()
+}
 
 impl RedisBroker {
     pub(super) async fn write_kinds(&self, records: &[KindRecord]) -> Result<()> {
@@ -41,12 +75,17 @@ impl RedisBroker {
         let answer = self.call_key(Script::Beat, &key, &command).await?;
         for served in &report.queues {
             let queue = self.queue(&served.name).await?;
+            let (what, now) = (said(report, served.slots, ttl), self.options.clock.elapsed());
+            if queue.announced.holds(&report.id, what, now) {
+                continue;
+            }
             let mut command = self.command(Script::Announce, &queue.meta);
             command.arg(millis(ttl)).arg(&report.id).arg(served.slots);
             for kind in &report.kinds {
                 command.arg(kind.as_str());
             }
             self.call(&queue, Script::Announce, &command).await?;
+            queue.announced.note(&report.id, what, now..now + ttl.mul_f64(SAID_AGAIN));
         }
         let command = value::text(&answer).and_then(|word| serde_json::from_value(word.into()).ok());
         Ok(BeatReply { command })

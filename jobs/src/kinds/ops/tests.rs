@@ -7,7 +7,7 @@ use crate::{
 use longshore_backup::{Means, Target, Wanted};
 use longshore_base::SystemClock;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 const RECIPIENT: &str = "age1q0cnnkz4j85dmks6rsjalwmwwaeguscwyam6np6ljcyzd0qzngtsw4zr7l";
 
@@ -88,7 +88,7 @@ async fn data_that_was_written_to_its_end_is_not_written_again() {
     // An empty file is a database without tables.
     std::fs::write(&source, "").expect("written");
     let mut house = House::standard().await;
-    house.backups = Some(means(folder.path()));
+    house.backups = Some(Arc::new(means(folder.path())));
     let url = format!("file://{}", target.display());
     let lease = house.leased("ops.backup", backup(format!("sqlite:{}", source.display()), &url)).await;
     let cx = house.context(lease.clone());

@@ -10,6 +10,20 @@
 -- @include base
 -- @include meta
 -- @include clock
+-- A queue where nothing waits costs a look, not a lease: workers look again every few seconds, whatever they heard. No reply is owed to a
+-- call that was made before, and its clock is noted often enough for clock.lua.
+if ARGV[6] == '1' and parked == 0 then
+  local calls, places = P .. 'calls', {P .. 'ring', P .. 'due', P .. 'waiting', P .. 'exp', P .. 'suspects', P .. 'blocked'}
+  guard({calls, unpack(places)})
+  local last = call('HGET', calls, ARGV[3])
+  if not (last and tonumber(ARGV[4]) <= unpick('>I8', last)) and call('EXISTS', unpack(places)) == 0 then
+    if now > seen + ARGV[2] / 4 then look(ARGV[2]) end
+    if idle < now + 15000 then change('idle', now + 30000) end
+    plan_meta()
+    commit()
+    return {-1, '', '', {}, {}, {}}
+  end
+end
 -- @include buckets
 -- @include record
 -- @include counts

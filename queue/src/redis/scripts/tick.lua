@@ -7,13 +7,25 @@
 -- budget that reached a threshold: tenant · units used · the threshold · 1 if it closes.
 -- @include base
 -- @include meta
+-- @include clock
+-- A queue in which nothing runs, waits or is due costs a look: what is put in order there by time alone can wait for some seconds.
+if seen <= now + 1000 then
+  local places = {P .. 'due', P .. 'waiting', P .. 'exp', P .. 'outbox', P .. 'sched', P .. 'slices', P .. 'giving', P .. 'alerts', P .. 'uexp'}
+  guard({P .. 'run', unpack(places)})
+  local whole = tonumber(call('HGET', META, 'ticked') or 0)
+  if whole <= now and now - whole < 10000 and call('EXISTS', unpack(places)) == 0 and call('ZCARD', P .. 'run') == 1 then
+    if now > seen + ARGV[1] / 4 then look(ARGV[1]) end
+    plan_meta()
+    commit()
+    return {0, 0, 0, 0, 0, hold > now and 1 or 0, 0, 0, -1, 0}
+  end
+end
 -- @include buckets
 -- @include record
 -- @include mutable
 -- @include counts
 -- @include signals
 -- @include lanes
--- @include clock
 -- @include promote
 -- @include law
 -- @include leaving
@@ -42,6 +54,7 @@ local timed_out = time_out(limit)
 local held, reaped = hold > now, 0
 if not held then reaped = reap(limit, tonumber(ARGV[3])) end
 sweep(limit)
+change('ticked', now)
 local alerts = alarm()
 plan_signals()
 plan_meta()
