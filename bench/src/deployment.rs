@@ -55,7 +55,7 @@ impl Setup {
     }
     pub(crate) fn fsync(&self) -> String {
         match (self.broker, self.given()) {
-            (BrokerKind::Embedded, _) => "synchronous=FULL on enqueue and ack".into(),
+            (BrokerKind::Embedded, _) => "the log synced before each enqueue and ack is answered".into(),
             (BrokerKind::Redis, None) => "appendfsync everysec".into(),
             (BrokerKind::Redis, Some(redis)) => redis.fsync().unwrap_or_else(|_| "unknown".into()),
         }

@@ -38,7 +38,7 @@ impl Broker for SqliteBroker {
 
     async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<Vec<Result<Enqueued>>> {
         let homes = self.homes_of(&jobs.iter().map(|job| &job.queue).collect::<Vec<_>>()).await?;
-        self.write(FSYNC, move |tx| enqueue::enqueue(tx, jobs, &homes)).await
+        self.write_of(jobs.len(), FSYNC, move |tx| enqueue::enqueue(tx, jobs, &homes)).await
     }
 
     async fn lease(&self, request: &LeaseRequest) -> Result<LeaseReply> {
@@ -57,7 +57,7 @@ impl Broker for SqliteBroker {
 
     async fn ack(&self, _queue: &Name, worker: &str, acks: Vec<Ack>) -> Result<Vec<Result<Acked>>> {
         let worker = worker.to_owned();
-        self.write(FSYNC, move |tx| ack::ack(tx, &worker, acks)).await
+        self.write_of(acks.len(), FSYNC, move |tx| ack::ack(tx, &worker, acks)).await
     }
 
     async fn save(&self, id: JobId, token: Token, saves: Saves) -> Result<()> {

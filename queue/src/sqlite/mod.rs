@@ -33,6 +33,7 @@ mod lease;
 mod list;
 mod note;
 mod open;
+mod order;
 mod pick;
 mod purge;
 mod readers;
@@ -48,6 +49,7 @@ mod sieve;
 mod signals;
 mod sql;
 mod stats;
+mod syncer;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -62,8 +64,10 @@ use self::{
     feed::Feeds,
     readers::Readers,
     signals::Signals,
+    syncer::Progress,
     tx::Tx,
-    writer::{Call, Order, Writer},
+    order::{Call, Held, Order},
+    writer::Writer,
 };
 use crate::{BrokerError, FEED_MAX, Home};
 use longshore_base::{Clock, Name, Random};
@@ -108,6 +112,9 @@ pub struct SqliteBroker {
     clock: Arc<dyn Clock>,
     /// Taken when the broker is dropped, which ends the writer.
     orders: Mutex<Option<mpsc::Sender<Order>>>,
+    /// Calls for the writer that wait for the end of a sync.
+    held: Arc<Held>,
+    syncs: Arc<Progress>,
     readers: Arc<Readers>,
     signals: Arc<Signals>,
     feeds: Arc<Feeds>,
@@ -128,6 +135,9 @@ impl SqliteBroker {
         let owner = open::own(&path)?;
         let opened_at = clock.now();
         let (connection, starts) = open::writer(&path, opened_at)?;
+        let (syncer, syncing) = syncer::pair(&open::log(&path))?;
+        let (held, syncs) = (Arc::<Held>::default(), Arc::clone(&syncer.progress));
+        let kept = Arc::clone(&held);
         let folder = open::connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let homes = Arc::new(RwLock::new(list::homes(db::Db(&connection))?));
         let (orders, taken) = mpsc::channel(writer::WAITING_MAX);
@@ -140,12 +150,15 @@ impl SqliteBroker {
             signals: Arc::clone(&signals),
             feeds: Arc::clone(&feeds),
             poke,
-            full: true,
+            handed: 0,
+            held: Arc::clone(&held),
             changes: 0,
+            syncer,
         };
-        let weak = orders.downgrade();
+        let (weak, heard) = (orders.downgrade(), orders.downgrade());
         let threads = vec![
             spawn("queue-writer", move || writer.run(taken))?,
+            spawn("queue-sync", move || syncing.run(&kept, &heard))?,
             spawn("queue-checkpoint", move || checkpoint::run(&folder, &pokes, &weak))?,
         ];
         Ok(Arc::new(Self {
@@ -153,6 +166,8 @@ impl SqliteBroker {
             path,
             clock,
             orders: Mutex::new(Some(orders)),
+            held,
+            syncs,
             signals,
             feeds,
             homes,
@@ -167,10 +182,29 @@ impl SqliteBroker {
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     {
+        self.write_of(0, durable, run).await
+    }
+
+    /// The same for a call about so many jobs, which may be enough for a commit of its own.
+    async fn write_of<T, F>(&self, jobs: usize, durable: bool, run: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
         let stopped = || BrokerError::Unavailable("the writer of the queue file has stopped".to_owned());
         let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(stopped)?;
         let (call, answer) = Call::new(durable, run);
-        orders.send(Order::Call(call)).await.map_err(|_| stopped())?;
+        let call = call.of(jobs);
+        match if call.can_wait() { self.held.keep(call) } else { Err(call) } {
+            // At the end of the sync that is under way the writer is told by whoever does it.
+            Ok(first) if first && self.syncs.under_way().is_none() => match orders.try_send(Order::Held) {
+                Err(mpsc::error::TrySendError::Closed(_)) => return Err(stopped()),
+                // It has something to look at, and looks at what is held then.
+                Err(mpsc::error::TrySendError::Full(_)) | Ok(()) => {}
+            },
+            Ok(_) => {}
+            Err(call) => orders.send(Order::Call(call)).await.map_err(|_| stopped())?,
+        }
         answer.await.map_err(|_| BrokerError::OutcomeUnknown("the writer of the queue file stopped before it answered".to_owned()))?
     }
 

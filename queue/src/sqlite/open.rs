@@ -18,8 +18,9 @@ type Result<T> = std::result::Result<T, BrokerError>;
 const OWNERS: u32 = 0o600;
 /// Statements that a connection keeps prepared; more than there are.
 const PREPARED_MAX: usize = 256;
-/// A log that was longer is cut to this many bytes when it starts again.
-const LOG_KEPT: u64 = 64 << 20;
+/// A log that was longer is cut to this many bytes when it starts again: more than it comes to before the writer folds it, because cutting
+/// and growing takes the writer milliseconds.
+const LOG_KEPT: u64 = 128 << 20;
 /// Readers and the checkpointer touch each other for moments only.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
@@ -101,7 +102,8 @@ fn prepare(connection: &Connection, now: Millis) -> Result<u64> {
     connection.execute(sql::sql("around.orphans"), [now])?;
     connection.execute(sql::sql("around.fresh_start"), [now])?;
     let starts = connection.query_row(sql::sql("around.start"), [], |row| row.get(0))?;
-    connection.execute_batch("COMMIT")?;
+    // From here on the log is synced beside the commits (syncer.rs).
+    connection.execute_batch("COMMIT; PRAGMA synchronous=NORMAL")?;
     Ok(starts)
 }
 

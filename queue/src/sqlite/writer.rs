@@ -1,13 +1,14 @@
 //! The one writer: a thread that takes calls in groups, runs each in a savepoint of one transaction, commits once, and answers.
 //!
-//! A group that holds a durable call commits with `synchronous=FULL` (one fsync for all); a group of leases, extensions and
-//! notes commits without one, because their workers die with the machine.
+//! A commit does not wait for the disk. What must survive a power cut is answered once the log was synced (`syncer.rs`), which many calls share;
+//! leases, extensions and notes are answered at once, because their workers die with the machine, and never wait for the disk.
 
 use super::{
-    db::Db,
     error,
     feed::{Feeds, Step},
+    order::{Call, Held, Order},
     signals::{Signals, Touched},
+    syncer::Syncer,
     tx::Tx,
 };
 use crate::BrokerError;
@@ -18,7 +19,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 type Result<T> = std::result::Result<T, BrokerError>;
 
@@ -31,78 +32,12 @@ const POKE_AFTER: u64 = 4_000;
 /// Calls that may wait for the writer.
 pub(super) const WAITING_MAX: usize = 4_096;
 
-/// What the thread takes from its channel.
-#[derive(Debug)]
-pub(super) enum Order {
-    /// A call for the next group.
-    Call(Call),
-    /// Fold the whole log into the file between two groups.
-    Fold,
-}
-
-/// A call on its way to the writer.
-pub(super) struct Call {
-    durable: bool,
-    work: Box<dyn Work>,
-}
-
-impl std::fmt::Debug for Call {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Call").field("durable", &self.durable).finish_non_exhaustive()
-    }
-}
-
-impl Call {
-    /// `run` happens on the writer thread; what it returns is answered after the commit.
-    pub(super) fn new<T, F>(durable: bool, run: F) -> (Self, oneshot::Receiver<Result<T>>)
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
-    {
-        let (reply, answer) = oneshot::channel();
-        (Self { durable, work: Box::new(Pending { run: Some(run), done: None, reply }) }, answer)
-    }
-}
-
-trait Work: Send {
-    fn run(&mut self, tx: &mut Tx<'_>) -> Result<()>;
-    fn answer(self: Box<Self>, outcome: Result<()>);
-}
-
-struct Pending<T, F> {
-    run: Option<F>,
-    done: Option<T>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<T, F> Work for Pending<T, F>
-where
-    T: Send,
-    F: FnOnce(&mut Tx<'_>) -> Result<T> + Send,
-{
-    fn run(&mut self, tx: &mut Tx<'_>) -> Result<()> {
-        if let Some(run) = self.run.take() {
-            self.done = Some(run(tx)?);
-            tx.flush()?;
-        }
-        Ok(())
-    }
-    fn answer(self: Box<Self>, outcome: Result<()>) {
-        let missing = || BrokerError::Refused("the call was not run".to_owned());
-        // A caller that has gone needs no answer.
-        let Self { done, reply, .. } = *self;
-        drop(reply.send(outcome.and_then(|()| done.ok_or_else(missing))));
-    }
-}
-
 /// What the calls of a group leave to be done after its commit.
 #[derive(Default)]
 struct Told {
     touched: Touched,
     /// One for each call, while somebody listens.
     steps: Vec<Step>,
-    /// One of them must survive a power cut.
-    sync: bool,
 }
 
 /// The thread's own things.
@@ -114,10 +49,19 @@ pub(super) struct Writer {
     pub(super) feeds: Arc<Feeds>,
     /// Tells the checkpointer that there is something to fold.
     pub(super) poke: std::sync::mpsc::SyncSender<()>,
-    /// Whether the connection stands at `synchronous=FULL`.
-    pub(super) full: bool,
+    /// Answers what must survive a power cut.
+    pub(super) syncer: Syncer,
+    /// How many syncs were done when it last got some.
+    pub(super) handed: u64,
+    pub(super) held: Arc<Held>,
     /// Changed rows since the last poke.
     pub(super) changes: u64,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.held.close();
+    }
 }
 
 impl Writer {
@@ -132,23 +76,34 @@ impl Writer {
                     Err(_) => break,
                 }
             }
+            // Not during the sync that was under way when the last ones went.
+            if self.syncer.progress.under_way() != Some(self.handed) {
+                self.held.release(&mut waiting);
+            }
+            self.group(&mut waiting);
+        }
+        self.held.release(&mut waiting);
+        while !waiting.is_empty() {
             self.group(&mut waiting);
         }
     }
 
     fn group(&mut self, waiting: &mut VecDeque<Order>) {
-        let durable = waiting.iter().any(|order| matches!(order, Order::Call(call) if call.durable));
         let alone = waiting.len() == 1;
         let (mut done, mut told) = (Vec::with_capacity(waiting.len()), Told::default());
         let start = self.connection.total_changes();
         let (mut began, mut fold) = (Ok(()), false);
         while let Some(order) = waiting.pop_front() {
-            let Order::Call(mut call) = order else {
-                fold = true;
-                continue;
+            let mut call = match order {
+                Order::Call(call) => call,
+                Order::Fold => {
+                    fold = true;
+                    continue;
+                }
+                Order::Held => continue,
             };
             if done.is_empty() {
-                began = self.begin(durable);
+                began = self.execute("BEGIN IMMEDIATE");
             }
             let outcome = began.clone().and_then(|()| self.call(&mut call, alone, &mut told));
             done.push((call, outcome));
@@ -162,15 +117,19 @@ impl Writer {
             Err(BrokerError::OutcomeUnknown(_)) => self.feeds.lose(),
             _ => {}
         }
-        let outcome = outcome.and_then(|()| if told.sync && !durable { self.sync() } else { Ok(()) });
         if outcome.is_ok() {
             self.signals.ring(&told.touched);
         }
         // On a full disk, a log that starts again from its beginning may be room enough for the acks.
         let full = |outcome: &Result<()>| matches!(outcome, Err(BrokerError::Full { .. }));
         fold |= full(&outcome) || done.iter().any(|(_, ran)| full(ran));
-        for (call, ran) in done {
-            call.work.answer(ran.and_then(|()| outcome.clone()));
+        let waits = |(call, ran): &(Call, Result<()>)| call.durable && ran.is_ok() && outcome.is_ok();
+        let (lasting, over): (Vec<_>, Vec<_>) = done.into_iter().partition(waits);
+        if !lasting.is_empty() {
+            self.handed = self.syncer.answer(lasting);
+        }
+        for (call, ran) in over {
+            call.answer(ran.and_then(|()| outcome.clone()));
         }
         self.changes += self.connection.total_changes() - start;
         if self.changes > POKE_AFTER && self.poke.try_send(()).is_ok() {
@@ -188,13 +147,13 @@ impl Writer {
         }
         let now = self.clock.now();
         let mut tx = Tx::new(&self.connection, now, &*self.random, self.signals.watched(), self.feeds.step(now));
-        let ran = catch_unwind(AssertUnwindSafe(|| call.work.run(&mut tx)));
+        let ran = catch_unwind(AssertUnwindSafe(|| call.run(&mut tx)));
         let ran =
             ran.unwrap_or_else(|_| Err(BrokerError::Refused("a fault in the broker: the call panicked; nothing of it is kept".to_owned())));
         if ran.is_ok() {
             told.touched.absorb(tx.touched);
             told.steps.extend(tx.step);
-            told.sync |= tx.durable;
+            call.durable |= tx.durable;
         } else if self.connection.is_autocommit() {
             // SQLite gave the whole transaction up (disk full, I/O error); commit() will say so to the neighbours.
             return ran;
@@ -210,15 +169,6 @@ impl Writer {
         ran
     }
 
-    fn begin(&mut self, durable: bool) -> Result<()> {
-        if durable != self.full {
-            // Not cached: SQLite runs this pragma when it is prepared.
-            self.connection.execute_batch(if durable { "PRAGMA synchronous=FULL" } else { "PRAGMA synchronous=NORMAL" })?;
-            self.full = durable;
-        }
-        self.execute("BEGIN IMMEDIATE")
-    }
-
     fn commit(&self) -> Result<()> {
         if self.connection.is_autocommit() {
             return Err(BrokerError::Unavailable(
@@ -232,13 +182,6 @@ impl Writer {
             }
             error::of_commit(fault)
         })
-    }
-
-    /// Makes what was committed so far survive a power cut.
-    fn sync(&mut self) -> Result<()> {
-        self.begin(true)?;
-        Db(&self.connection).exec("around.sync", [])?;
-        self.commit()
     }
 
     fn execute(&self, statement: &str) -> Result<()> {
