@@ -20,8 +20,8 @@ pub(super) struct Labels(Mutex<HashMap<JobId, Label>>);
 
 /// So many are remembered; then all are forgotten.
 const LABELS_MAX: usize = 20_000;
-/// Jobs of one call; whole jobs may be large.
-const CALL: usize = 50;
+/// Jobs of one call: whole jobs may be large, and whoever enqueues waits behind the call.
+const CALL: usize = 16;
 
 impl Labels {
     /// Looks up those of `entries` that are not known, as far as `wanted`. A job that is not there any more has none.

@@ -62,11 +62,11 @@ mod writer;
 
 use self::{
     feed::Feeds,
+    order::{Call, Held, Order},
     readers::Readers,
     signals::Signals,
     syncer::Progress,
     tx::Tx,
-    order::{Call, Held, Order},
     writer::Writer,
 };
 use crate::{BrokerError, FEED_MAX, Home};

@@ -77,14 +77,19 @@ impl Syncing {
     /// Until the writer is gone. It is told after each sync during which calls came.
     pub(super) fn run(self, held: &Held, orders: &WeakSender<Order>) {
         let Self { committed, progress, log } = self;
-        each(&committed, &progress, || log.sync_data(), || {
-            if !held.is_empty()
-                && let Some(orders) = orders.upgrade()
-            {
-                // A full channel means that the writer looks anyway.
-                drop(orders.try_send(Order::Held));
-            }
-        });
+        each(
+            &committed,
+            &progress,
+            || log.sync_data(),
+            || {
+                if !held.is_empty()
+                    && let Some(orders) = orders.upgrade()
+                {
+                    // A full channel means that the writer looks anyway.
+                    drop(orders.try_send(Order::Held));
+                }
+            },
+        );
     }
 }
 
