@@ -127,7 +127,10 @@ pub async fn q7_feed_knows_the_last_that_is_gone(c: &Case) {
     let mut ear = Ear::open(c).await;
     let mut places = vec![ear.place.clone()];
     for _ in 0..c.fixture.feed_steps() / PART + 5 {
-        futures::future::join_all((0..PART).map(|_| c.add(2))).await;
+        // One after the other: calls that come together may be one step.
+        for _ in 0..PART {
+            c.add(2).await;
+        }
         places.extend(ear.hears(2 * PART).await.into_iter().map(|entry| entry.place));
     }
     let oldest = only(read(c, Some(""), 1).await.entries).place;
