@@ -1,7 +1,7 @@
 //! Folding the write-ahead log into the file, off the commit path: a thread of its own does it passively; only when the log has
 //! grown too long for that, the writer folds the rest between two groups.
 
-use super::order::Order;
+use super::{open, order::Order, syncer::Progress};
 use rusqlite::Connection;
 use std::{sync::mpsc::Receiver, time::Duration};
 use tokio::sync::mpsc::WeakSender;
@@ -17,11 +17,19 @@ const PASSES_MAX: usize = 5;
 const FOLD_WAIT: Duration = Duration::from_millis(10);
 
 /// Until the writer, who holds the other end of `pokes`, is gone.
-pub(super) fn run(connection: &Connection, pokes: &Receiver<()>, orders: &WeakSender<Order>) {
+pub(super) fn run(connection: &Connection, pokes: &Receiver<()>, orders: &WeakSender<Order>, syncs: &Progress) {
     loop {
-        match pokes.recv_timeout(EVERY) {
-            Ok(()) | Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return,
+        let ended = pokes.recv_timeout(EVERY) == Err(std::sync::mpsc::RecvTimeoutError::Disconnected);
+        let broken = syncs.broken().is_some();
+        // What the disk may not have does not go into the file, here or when it is closed: the next start takes what it finds whole.
+        if broken && let Err(fault) = open::leave_log(connection) {
+            tracing::warn!(%fault, "the log of the queue file may be folded when it is closed");
+        }
+        if ended {
+            return;
+        }
+        if broken {
+            continue;
         }
         match passes(connection) {
             Ok(pages) if pages > PAGES_MAX => {
@@ -58,7 +66,7 @@ fn passes(connection: &Connection) -> rusqlite::Result<i64> {
 pub(super) fn fold(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(FOLD_WAIT)?;
     let folded = pass(connection, "PRAGMA wal_checkpoint(RESTART)").map(drop);
-    connection.busy_timeout(super::open::BUSY)?;
+    connection.busy_timeout(open::BUSY)?;
     folded
 }
 

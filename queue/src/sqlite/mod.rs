@@ -65,7 +65,7 @@ use self::{
     order::{Call, Held, Order},
     readers::Readers,
     signals::Signals,
-    syncer::Progress,
+    syncer::{Progress, Sync},
     tx::Tx,
     writer::Writer,
 };
@@ -74,6 +74,7 @@ use longshore_base::{Clock, Name, Random};
 use rusqlite::OpenFlags;
 use std::{
     collections::HashMap,
+    fs::File,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, RwLock},
     thread::JoinHandle,
@@ -131,12 +132,18 @@ impl SqliteBroker {
     /// [`BrokerError::Locked`] when another process owns it; [`BrokerError::Refused`] when it cannot be made, read or written, is no
     /// database or of a newer version; [`BrokerError::Full`] when the disk is full.
     pub fn open(options: SqliteOptions) -> Result<Arc<Self>> {
+        Self::open_with(options, Box::new(File::sync_data))
+    }
+
+    /// The same on a disk whose syncs can fail.
+    fn open_with(options: SqliteOptions, sync: Sync) -> Result<Arc<Self>> {
         let SqliteOptions { path, clock, random, readers, feed_steps } = options;
         let owner = open::own(&path)?;
         let opened_at = clock.now();
         let (connection, starts) = open::writer(&path, opened_at)?;
-        let (syncer, syncing) = syncer::pair(&open::log(&path))?;
+        let (syncer, syncing) = syncer::pair(&open::log(&path), sync)?;
         let (held, syncs) = (Arc::<Held>::default(), Arc::clone(&syncer.progress));
+        let looked_at = Arc::clone(&syncs);
         let kept = Arc::clone(&held);
         let folder = open::connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let homes = Arc::new(RwLock::new(list::homes(db::Db(&connection))?));
@@ -150,7 +157,7 @@ impl SqliteBroker {
             signals: Arc::clone(&signals),
             feeds: Arc::clone(&feeds),
             poke,
-            handed: 0,
+            released: 0,
             held: Arc::clone(&held),
             changes: 0,
             syncer,
@@ -159,7 +166,7 @@ impl SqliteBroker {
         let threads = vec![
             spawn("queue-writer", move || writer.run(taken))?,
             spawn("queue-sync", move || syncing.run(&kept, &heard))?,
-            spawn("queue-checkpoint", move || checkpoint::run(&folder, &pokes, &weak))?,
+            spawn("queue-checkpoint", move || checkpoint::run(&folder, &pokes, &weak, &looked_at))?,
         ];
         Ok(Arc::new(Self {
             readers: Readers::new(path.clone(), readers),
@@ -217,6 +224,7 @@ impl SqliteBroker {
 impl Drop for SqliteBroker {
     /// Ends the writer after the calls that it has, then folds the log.
     fn drop(&mut self) {
+        self.readers.close();
         drop(self.orders.lock().unwrap_or_else(PoisonError::into_inner).take());
         for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             if thread.join().is_err() {

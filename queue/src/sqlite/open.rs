@@ -3,7 +3,7 @@
 use super::{sql, sql::SCHEMA};
 use crate::BrokerError;
 use longshore_base::Millis;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{Read, Seek, SeekFrom, Write},
@@ -74,7 +74,13 @@ pub(super) fn writer(path: &Path, now: Millis) -> Result<(Connection, u64)> {
 pub(super) fn reader(path: &Path) -> Result<Connection> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.execute_batch("PRAGMA query_only=ON")?;
+    leave_log(&connection)?;
     Ok(connection)
+}
+
+/// Closing this connection does not fold the log, even if it is the last one.
+pub(super) fn leave_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
 }
 
 /// The log's path.
@@ -97,6 +103,11 @@ fn prepare(connection: &Connection, now: Millis) -> Result<u64> {
         return Err(BrokerError::Refused(format!("the file cannot keep a write-ahead log (journal mode {mode}); use a local disk")));
     }
     connection.execute_batch(&format!("PRAGMA synchronous=FULL; PRAGMA journal_size_limit={LOG_KEPT}"))?;
+    // Should the disk have failed us, pages of the log that are in memory only would stay so, and all that is written after them would be lost
+    // with them: everything that is whole goes into the file, and the log starts again.
+    if let Err(fault) = super::checkpoint::fold(connection) {
+        tracing::warn!(%fault, "the log of the queue file could not be folded at the start");
+    }
     migrate(connection)?;
     connection.execute_batch("BEGIN IMMEDIATE")?;
     connection.execute(sql::sql("around.orphans"), [now])?;

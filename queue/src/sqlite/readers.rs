@@ -47,6 +47,11 @@ impl Readers {
         looked
     }
 
+    /// Closes those that are idle, so that others close the file last.
+    pub(super) fn close(&self) {
+        self.lock().clear();
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,6 +6,7 @@
 use super::{
     error,
     feed::{Feeds, Step},
+    open,
     order::{Call, Held, Order},
     signals::{Signals, Touched},
     syncer::Syncer,
@@ -51,8 +52,8 @@ pub(super) struct Writer {
     pub(super) poke: std::sync::mpsc::SyncSender<()>,
     /// Answers what must survive a power cut.
     pub(super) syncer: Syncer,
-    /// How many syncs were done when it last got some.
-    pub(super) handed: u64,
+    /// How many syncs were done when the calls that are held last could go.
+    pub(super) released: u64,
     pub(super) held: Arc<Held>,
     /// Changed rows since the last poke.
     pub(super) changes: u64,
@@ -76,8 +77,7 @@ impl Writer {
                     Err(_) => break,
                 }
             }
-            // Not during the sync that was under way when the last ones went.
-            if self.syncer.progress.under_way() != Some(self.handed) {
+            if self.syncer.progress.lets_go(&mut self.released) {
                 self.held.release(&mut waiting);
             }
             self.group(&mut waiting);
@@ -88,7 +88,22 @@ impl Writer {
         }
     }
 
+    /// After a sync that failed nothing is written, so that no later answer stands on what may not be on the disk.
+    fn refuse(&self, waiting: &mut VecDeque<Order>, why: &BrokerError) {
+        if let Err(fault) = open::leave_log(&self.connection) {
+            tracing::warn!(%fault, "the log of the queue file may be folded when it is closed");
+        }
+        for order in waiting.drain(..) {
+            if let Order::Call(call) = order {
+                call.answer(Err(why.clone()));
+            }
+        }
+    }
+
     fn group(&mut self, waiting: &mut VecDeque<Order>) {
+        if let Some(why) = self.syncer.progress.broken() {
+            return self.refuse(waiting, &why);
+        }
         let alone = waiting.len() == 1;
         let (mut done, mut told) = (Vec::with_capacity(waiting.len()), Told::default());
         let start = self.connection.total_changes();
@@ -126,7 +141,7 @@ impl Writer {
         let waits = |(call, ran): &(Call, Result<()>)| call.durable && ran.is_ok() && outcome.is_ok();
         let (lasting, over): (Vec<_>, Vec<_>) = done.into_iter().partition(waits);
         if !lasting.is_empty() {
-            self.handed = self.syncer.answer(lasting);
+            self.syncer.answer(lasting);
         }
         for (call, ran) in over {
             call.answer(ran.and_then(|()| outcome.clone()));
