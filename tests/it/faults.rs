@@ -10,7 +10,7 @@ use crate::harness::{
 use longshore_base::{Name, SystemClock, SystemRandom};
 use longshore_queue::{
     Ack, Alert, Broker, BrokerError, Change, Counters, FEED_BYTES_MAX, FEED_MAX, Filter, Home, JobId, LeaseRequest, Letter, NewJob, Parent,
-    Reason, RedisBroker, RedisOptions, Scope, State,
+    Reason, RedisBroker, RedisOptions, Scope, State, Unique, UniqueMode,
     conformance::{Case, LONG, args, complete, for_signal, only},
 };
 use std::{
@@ -24,6 +24,8 @@ use std::{
 
 /// How often a reply is cut, for each kind of call.
 const CUTS: u64 = 1_000;
+/// As scripts write down that a unique key is held for a while (record.lua).
+const THROTTLE: u8 = 4;
 
 /// A queue on a server of one test.
 struct Queue {
@@ -194,6 +196,38 @@ async fn q7_scripts_are_loaded_again_when_the_server_has_lost_them() {
     let (flushes, ()) = tokio::join!(flush, load);
     assert!(flushes > 100, "{flushes} flushes");
     assert_eq!(queue.count(State::Completed).await, 500);
+}
+
+/// Calls that came together are answered one by one: what a script cannot make sense of in one of them is nobody else's fault.
+#[tokio::test]
+async fn a_damaged_unique_key_fails_its_own_enqueue_alone() {
+    let redis = Redis::start(&["--appendfsync", "no"]).await;
+    let queue = Queue::on(connect(&redis.url()).await).await;
+    let mut direct = redis.connect().await;
+    let (held, cut_short) = (format!("ls:{{{}/0}}:uniq", queue.name), [[7; 14].as_slice(), &[THROTTLE]].concat());
+    let broken = ::redis::cmd("HSET").arg(held).arg("t/k/hot").arg(cut_short).query_async::<u64>(&mut direct).await;
+    assert_eq!(broken.expect("HSET"), 1);
+    let hot = || Some(Unique { key: "hot".to_owned(), mode: UniqueMode::Throttle { window: LONG } });
+    let jobs = (0..30).map(|n| NewJob { unique: if n == 17 { hot() } else { None }, ..queue.job(args("x")) });
+    let answers = futures::future::join_all(jobs.map(|job| queue.enqueue(job))).await;
+    for (n, answer) in answers.iter().enumerate() {
+        assert_eq!(n == 17, matches!(answer, Err(BrokerError::Refused(_))), "{n}: {answer:?}");
+    }
+    assert_eq!(queue.count(State::Ready).await, 29);
+}
+
+/// However many enqueues wait for a server that hangs, all have failed when the first would have.
+#[tokio::test]
+async fn enqueues_behind_one_that_hangs_do_not_hang_one_after_another() {
+    let (_redis, proxy, queue) = behind_a_proxy().await;
+    proxy.set(Fault::HalfOpen);
+    let unique = || Some(Unique { key: "hot".to_owned(), mode: UniqueMode::Keep });
+    let jobs = (0..40).map(|_| NewJob { unique: unique(), ..queue.job(args("x")) });
+    let all = futures::future::join_all(jobs.map(|job| queue.enqueue(job)));
+    let answers = tokio::time::timeout(Duration::from_secs(20), all).await.expect("all are answered");
+    for answer in &answers {
+        assert!(answer.as_ref().is_err_and(BrokerError::is_transient), "{answer:?}");
+    }
 }
 
 /// What cannot be told, such as a job that moves to a server without room, holds nobody up who stands behind it.

@@ -100,7 +100,8 @@ impl RedisBroker {
         done
     }
 
-    async fn enqueue_batch(&self, queue: &Queue, batch: &[Sent]) -> Result<Vec<Result<Enqueued>>> {
+    /// In one call; they fit.
+    pub(super) async fn enqueue_batch(&self, queue: &Queue, batch: &[Sent]) -> Result<Vec<Result<Enqueued>>> {
         let mut command = self.command(Script::Enqueue, &queue.meta);
         for job in batch {
             command.arg(&job.id).arg(&job.lane).arg(&job.blob);
@@ -142,28 +143,64 @@ pub(super) fn due(due: Due) -> Vec<u8> {
     out
 }
 
-/// Bounded, no id and no unique key twice in one, and no job with the one that it follows, so that a script need not look at its own plan.
+/// Each small enough for a script.
 fn batches(jobs: Vec<Sent>) -> Vec<Vec<Sent>> {
     let mut done = Vec::new();
-    let (mut batch, mut bytes, mut ids, mut keys) = (Vec::new(), 0, HashSet::new(), HashSet::new());
+    let mut batch = Batch::default();
     for job in jobs {
-        let repeated = ids.contains(&job.id[..14])
-            || job.unique.as_ref().is_some_and(|key| keys.contains(key))
-            || job.follows.is_some_and(|other| ids.contains(other.as_slice()));
-        let full = batch.len() == BATCH_JOBS || bytes + job.blob.len() > BATCH_BYTES;
-        if repeated || (full && !batch.is_empty()) {
-            done.push(std::mem::take(&mut batch));
-            bytes = 0;
-            ids.clear();
-            keys.clear();
+        if !batch.fits(std::slice::from_ref(&job)) && !batch.jobs.is_empty() {
+            done.push(std::mem::take(&mut batch).jobs);
         }
-        ids.insert(job.id[..14].to_vec());
-        keys.extend(job.unique.clone());
-        bytes += job.blob.len();
-        batch.push(job);
+        batch.extend(vec![job]);
     }
-    if !batch.is_empty() {
-        done.push(batch);
+    if !batch.jobs.is_empty() {
+        done.push(batch.jobs);
     }
     done
+}
+
+/// What a script can take at once: bounded, no id and no unique key twice, and no job with the one that it follows, so that the script need
+/// not look at its own plan.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) jobs: Vec<Sent>,
+    bytes: usize,
+    ids: HashSet<keys::Short>,
+    unique: HashSet<String>,
+}
+
+impl Batch {
+    /// Whether these can go with those that are there.
+    pub(super) fn fits(&self, jobs: &[Sent]) -> bool {
+        let bytes: usize = jobs.iter().map(|job| job.blob.len()).sum();
+        let meets = |job: &Sent| {
+            job.short().is_some_and(|id| self.ids.contains(&id))
+                || job.unique.as_ref().is_some_and(|key| self.unique.contains(key))
+                || job.follows.is_some_and(|other| self.ids.contains(&other))
+        };
+        self.jobs.len() + jobs.len() <= BATCH_JOBS
+            && self.bytes + bytes <= BATCH_BYTES
+            && jobs.iter().enumerate().all(|(n, job)| !meets(job) && !jobs[..n].iter().any(|earlier| earlier.meets(job)))
+    }
+    /// Adds jobs that fit, or the first ones.
+    pub(super) fn extend(&mut self, jobs: Vec<Sent>) {
+        for job in &jobs {
+            self.bytes += job.blob.len();
+            self.ids.extend(job.short());
+            self.unique.extend(job.unique.clone());
+        }
+        self.jobs.extend(jobs);
+    }
+}
+
+impl Sent {
+    pub(super) fn short(&self) -> Option<keys::Short> {
+        self.id.first_chunk().copied()
+    }
+    /// Whether a later one cannot go in the same call.
+    fn meets(&self, later: &Self) -> bool {
+        self.short() == later.short()
+            || (self.unique.is_some() && self.unique == later.unique)
+            || (later.follows.is_some() && later.follows == self.short())
+    }
 }

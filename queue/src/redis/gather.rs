@@ -1,7 +1,11 @@
 //! Small enqueues that come while one of the same queue is on its way go together with the next: a script costs much more to begin than a job
 //! costs inside it, and whoever enqueues one job at a time gets the price of many. A call that finds nobody before it goes at once.
 
-use super::{RedisBroker, Result, enqueue::Sent, queues::Queue};
+use super::{
+    RedisBroker, Result,
+    enqueue::{Batch, Sent},
+    queues::Queue,
+};
 use crate::{BrokerError, Enqueued};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -60,31 +64,99 @@ impl RedisBroker {
                 }
                 self.enqueue_batches(queue, jobs).await
             }
-            Turn::Next(answer) => answer.await.unwrap_or_else(|_| {
-                // Whoever was to send them ended first, with the process or by a panic.
-                let unknown = || BrokerError::OutcomeUnknown("the call that this one went with was given up".to_owned());
-                (0..n).map(|_| Err(unknown())).collect()
-            }),
+            Turn::Next(mut answer) => {
+                let early = tokio::select! {
+                    biased;
+                    answered = &mut answer => Some(answered),
+                    () = self.options.clock.sleep(PATIENCE) => None,
+                };
+                let answered = match early {
+                    Some(answered) => answered,
+                    None => {
+                        let overdue = queue.gathering.overdue(self.options.clock.elapsed());
+                        if !overdue.is_empty() {
+                            self.send_together(queue, overdue);
+                        }
+                        answer.await
+                    }
+                };
+                answered.unwrap_or_else(|_| {
+                    // Whoever was to send them ended first, with the process or by a panic.
+                    let unknown = || BrokerError::OutcomeUnknown("the call that this one went with was given up".to_owned());
+                    (0..n).map(|_| Err(unknown())).collect()
+                })
+            }
         }
     }
 
-    /// A call of its own, that is counted already, for those that waited. It goes on if a caller goes away, as what is sent is sent.
+    /// Calls of their own, counted as one already, for those that waited. They go on if a caller goes away, as what is sent is sent.
     fn send_together(&self, queue: &Arc<Queue>, waiting: Vec<Waiting>) {
         let under_way = UnderWay { broker: self.own.clone(), queue: Arc::clone(queue) };
         // Outside of a runtime the process is at its end; those who wait are told by the ends of their answers.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             let Some(broker) = under_way.broker.upgrade() else { return };
-            let (mut jobs, mut answers) = (Vec::new(), Vec::new());
-            for one in waiting.into_iter().filter(|one| !one.answer.is_closed()) {
-                answers.push((one.jobs.len(), one.answer));
-                jobs.extend(one.jobs);
-            }
-            let mut done = broker.enqueue_batches(&under_way.queue, jobs).await.into_iter();
-            for (n, answer) in answers {
-                drop(answer.send(done.by_ref().take(n).collect()));
-            }
+            let groups = grouped(waiting).into_iter().map(|group| group.send(&broker, &under_way.queue));
+            futures::future::join_all(groups).await;
         });
+    }
+}
+
+/// Callers whose jobs a script can take at once. Those of a caller that need several calls have a group of their own.
+#[derive(Debug)]
+struct Group {
+    batch: Batch,
+    /// How many jobs, and who waits for their answers.
+    callers: Vec<(usize, oneshot::Sender<Answers>)>,
+    /// One call is enough.
+    whole: bool,
+}
+
+/// As few groups as are easily found; those that have gone are left out.
+fn grouped(waiting: Vec<Waiting>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for Waiting { jobs, answer } in waiting.into_iter().filter(|one| !one.answer.is_closed()) {
+        let caller = (jobs.len(), answer);
+        match groups.last_mut() {
+            Some(group) if group.whole && group.batch.fits(&jobs) => {
+                group.batch.extend(jobs);
+                group.callers.push(caller);
+            }
+            _ => {
+                let mut batch = Batch::default();
+                let whole = batch.fits(&jobs);
+                batch.extend(jobs);
+                groups.push(Group { batch, callers: vec![caller], whole });
+            }
+        }
+    }
+    groups
+}
+
+impl Group {
+    /// Sends them and answers each caller.
+    async fn send(self, broker: &RedisBroker, queue: &Queue) {
+        let Self { batch: Batch { mut jobs, .. }, callers, whole } = self;
+        let together = if whole {
+            broker.enqueue_batch(queue, &jobs).await
+        } else {
+            Ok(broker.enqueue_batches(queue, std::mem::take(&mut jobs)).await)
+        };
+        let alone = callers.len() == 1;
+        match together {
+            // The script came to its end for none of them, perhaps because of one: each is asked for alone.
+            Err(BrokerError::Refused(_)) if !alone => {
+                for (n, answer) in callers {
+                    let rest = jobs.split_off(n);
+                    drop(answer.send(broker.enqueue_batches(queue, std::mem::replace(&mut jobs, rest)).await));
+                }
+            }
+            Ok(answers) => {
+                let mut answers = answers.into_iter();
+                callers.into_iter().for_each(|(n, answer)| drop(answer.send(answers.by_ref().take(n).collect())));
+            }
+            Err(error) => callers.into_iter().for_each(|(n, answer)| drop(answer.send((0..n).map(|_| Err(error.clone())).collect()))),
+        }
     }
 }
 
@@ -107,6 +179,12 @@ impl Gathering {
         let mut state = self.lock();
         state.under_way -= 1;
         state.go(now)
+    }
+
+    /// Those that have waited too long, counted as one call if there are any.
+    fn overdue(&self, now: Duration) -> Vec<Waiting> {
+        let mut state = self.lock();
+        if now < state.went + PATIENCE { Vec::new() } else { state.go(now) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -149,8 +227,12 @@ mod tests {
     const AT: Duration = Duration::from_secs(7);
 
     fn jobs(n: usize) -> Vec<Sent> {
-        let one = |at| Sent { at, id: vec![0; 14], lane: String::new(), blob: Vec::new(), unique: None, follows: None };
-        (0..n).map(one).collect()
+        (0..n).map(|at| job(at, None)).collect()
+    }
+
+    fn job(at: usize, unique: Option<&str>) -> Sent {
+        let id = [[0; 6].as_slice(), &at.to_be_bytes()].concat();
+        Sent { at, id, lane: String::new(), blob: Vec::new(), unique: unique.map(str::to_owned), follows: None }
     }
 
     #[test]
@@ -177,5 +259,55 @@ mod tests {
         // Three are under way now.
         assert!(matches!(calls.turn(jobs(1), later), Turn::Next(_)));
         assert_eq!(calls.ended(later).len(), 1);
+    }
+    #[test]
+    fn who_waits_goes_by_itself_when_a_call_is_stuck() {
+        let calls = Gathering::default();
+        assert!(matches!(calls.turn(jobs(1), AT), Turn::Now(..)));
+        let Turn::Next(_answer) = calls.turn(jobs(2), AT + PATIENCE / 2) else { panic!("it waits") };
+        assert!(calls.overdue(AT + PATIENCE / 2).is_empty());
+        assert_eq!(calls.overdue(AT + PATIENCE).len(), 1);
+        // They are a call under way, which the next ones wait for.
+        assert!(matches!(calls.turn(jobs(1), AT + PATIENCE), Turn::Next(_)));
+        assert!(calls.overdue(AT + PATIENCE * 3 / 2).is_empty());
+    }
+
+    #[test]
+    fn a_repeated_key_or_id_is_a_call_of_its_own() {
+        let mut kept = Vec::new();
+        let mut caller = |jobs: Vec<Sent>| {
+            let (answer, answered) = oneshot::channel();
+            kept.push(answered);
+            Waiting { jobs, answer }
+        };
+        let key = Some("hot");
+        let follower = Sent { follows: job(7, None).short(), ..job(8, None) };
+        let waiting = vec![
+            caller(vec![job(1, key)]),
+            caller(vec![job(2, None)]),
+            caller(vec![job(3, key), job(4, None)]),
+            caller(vec![job(4, None)]),
+            caller(vec![job(5, None), job(5, None)]),
+            caller(vec![job(6, None)]),
+            caller(vec![job(7, None)]),
+            caller(vec![follower]),
+        ];
+        let shape = |groups: &[Group]| -> Vec<(Vec<usize>, Vec<usize>, bool)> {
+            let one = |group: &Group| {
+                let jobs = group.batch.jobs.iter().map(|job| job.at).collect();
+                (jobs, group.callers.iter().map(|(n, _)| *n).collect(), group.whole)
+            };
+            groups.iter().map(one).collect()
+        };
+        let groups = [
+            (vec![1, 2], vec![1, 1], true),
+            (vec![3, 4], vec![2], true),
+            (vec![4], vec![1], true),
+            (vec![5, 5], vec![2], false),
+            (vec![6, 7], vec![1, 1], true),
+            (vec![8], vec![1], true),
+        ];
+        assert_eq!(shape(&grouped(waiting)), groups);
+        drop(kept);
     }
 }

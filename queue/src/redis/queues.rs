@@ -68,6 +68,7 @@ impl RedisBroker {
     }
 
     async fn open(&self, queue: &Queue) -> Result<()> {
+        queue.announced.forget();
         self.call_key(Script::Open, &queue.meta, &self.command(Script::Open, &queue.meta)).await.map(drop)
     }
 
@@ -127,7 +128,10 @@ impl RedisBroker {
     /// is forgotten here, and registered anew by its next use.
     pub(super) async fn forget_lost_queues(&self) -> Result<()> {
         let there: HashMap<Name, Home> = self.registry().await?.into_iter().collect();
-        self.queues.retain(|queue| there.get(&queue.name) == Some(&queue.home));
+        self.queues.retain(|queue| {
+            queue.announced.forget();
+            there.get(&queue.name) == Some(&queue.home)
+        });
         Ok(())
     }
 

@@ -23,6 +23,10 @@ impl Announced {
     fn holds(&self, worker: &str, what: u64, now: Duration) -> bool {
         self.lock().get(worker).is_some_and(|(said, until)| *said == what && now < *until)
     }
+    /// The server may not have heard what was said.
+    pub(super) fn forget(&self) {
+        self.lock().clear();
+    }
     fn note(&self, worker: &str, what: u64, holds: Range<Duration>) {
         let mut said = self.lock();
         said.retain(|_, (_, until)| *until > holds.start);
