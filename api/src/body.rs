@@ -8,7 +8,7 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use longshore_base::Code;
-use longshore_jobs::{FieldFault, Shape};
+use longshore_jobs::{FieldFault, Shape, whole};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -51,7 +51,9 @@ pub(crate) fn decode<T: Shaped>(value: Value) -> Result<T, Vec<FieldFault>> {
     if !faults.is_empty() {
         return Err(faults);
     }
-    serde_json::from_value(value).map_err(|error| vec![FieldFault::new("", error.to_string(), "")])
+    let too_large =
+        whole::too_large(&value).map(|(pointer, number)| FieldFault::new(pointer, format!("{number} is too large"), "a smaller number"));
+    whole::decode(value).map_err(|error| vec![too_large.unwrap_or_else(|| FieldFault::new("", error.to_string(), ""))])
 }
 
 /// A checked body.

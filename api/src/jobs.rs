@@ -129,6 +129,10 @@ pub(crate) async fn edit(
     let revision = if_match(&headers)?;
     let (scope, deadline) = (caller.scope(), api.deadline());
     let job = find(&api, &scope, deadline, id).await?;
+    if job.state == JobState::Dead {
+        // Its args are a letter's, with a diff and a revision of its own.
+        return Err(Problem::new(Code::NotEditable).detail(format!("the job is dead; PATCH /v1/dead-letters/{id} changes its args")));
+    }
     let args = match &body.args {
         Some(args) => {
             api.call(deadline, Repeat::Read, || api.checker.check_caller(&job.kind, caller.is_tenant()))

@@ -92,7 +92,11 @@ impl Problem {
     pub(crate) fn sentence(&self) -> String {
         self.detail.clone().unwrap_or_else(|| match self.faults.as_slice() {
             [] => self.code.page().happened.to_owned(),
-            [one] => format!("{}: {}", one.pointer, one.detail),
+            [FieldFault { pointer, detail, allowed }] => {
+                let place = if pointer.is_empty() { String::new() } else { format!("{pointer}: ") };
+                let allowed = allowed.as_ref().filter(|allowed| !allowed.is_empty());
+                format!("{place}{detail}{}", allowed.map(|allowed| format!("; allowed: {allowed}")).unwrap_or_default())
+            }
             several => format!("{} faults; see errors", several.len()),
         })
     }
@@ -157,6 +161,9 @@ impl From<BrokerError> for Problem {
             BrokerError::Full { detail, retry_after } => Self { retry_after: Some(retry_after), ..problem.detail(detail) },
             BrokerError::Conflict { detail, .. } | BrokerError::Refused(detail) | BrokerError::Locked(detail) => problem.detail(detail),
             BrokerError::NotDurable => problem.detail(error.to_string()),
+            BrokerError::Cursor(_) => {
+                problem.with(vec![FieldFault::new("/cursor", error.to_string(), "the `cursor` of the page before, of the same list")])
+            }
             _ => problem,
         }
     }

@@ -1,6 +1,6 @@
 //! The kinds that this process carries, with their types erased: a name leads to a function that decodes and runs.
 
-use crate::{Cause, Context, Failure, Kind};
+use crate::{Cause, Context, Failure, Kind, whole};
 use futures::future::BoxFuture;
 use longshore_base::{Code, Name};
 use longshore_queue::{Json, KindRecord, Policy};
@@ -90,7 +90,9 @@ impl Catalog {
 
 fn run<K: Kind>(cx: &Context) -> BoxFuture<'_, Result<Json, Failure>> {
     Box::pin(async move {
-        let args = serde_json::from_str(cx.job().args.get())
+        let text = cx.job().args.get();
+        let args = serde_json::from_str(text)
+            .or_else(|as_written| serde_json::from_str(text).and_then(whole::decode).map_err(|_| as_written))
             .map_err(|e| Failure::Fatal(Cause::new(Code::ArgsInvalid, format!("the args do not fit {}: {e}", K::NAME))))?;
         let output = K::run(args, cx).await?;
         to_raw_value(&output).map_err(|e| Failure::fatal(format!("the output is no JSON: {e}")))

@@ -18,6 +18,7 @@ mod secrets;
 mod testing;
 mod ticks;
 pub mod traces;
+pub mod whole;
 
 pub use backoff::backoff;
 pub use blobs::{BLOB_MAX, BlobError, Blobs, Candidate, Listing, Owner, is_large};

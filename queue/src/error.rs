@@ -26,6 +26,9 @@ pub enum BrokerError {
     /// The set-up is one that we refuse to work with, or the broker answered with an error.
     #[error("{0}")]
     Refused(String),
+    /// A page was asked for at a place that no page of this list gave.
+    #[error("`{0}` is no cursor of this list")]
+    Cursor(String),
     /// Another process owns the file.
     #[error("{0}")]
     Locked(String),
@@ -69,6 +72,7 @@ impl BrokerError {
             Self::Moving => Code::Moving,
             Self::Full { .. } => Code::QueueFull,
             Self::Refused(_) => Code::BrokerRefused,
+            Self::Cursor(_) => Code::RequestInvalid,
             Self::Locked(_) => Code::QueueLocked,
             Self::NotFound => Code::JobNotFound,
             Self::LeaseLost => Code::LeaseLost,

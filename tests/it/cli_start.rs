@@ -80,6 +80,13 @@ async fn a_taken_port_and_a_folder_that_is_none_are_told() {
 }
 
 #[test]
+fn migrate_makes_the_folder_of_a_store() {
+    let data = folder("parent").join("new");
+    let ran = run(&["migrate", "--data", path(&data)]);
+    assert_eq!((ran.code, data.is_dir()), (0, true), "{}", ran.told);
+}
+
+#[test]
 fn a_store_that_does_not_answer_is_unreachable() {
     let ran = run(&["migrate", "--store", "postgres://nobody:hidden@127.0.0.1:1/none"]);
     assert_eq!(ran.code, 69, "{}", ran.told);

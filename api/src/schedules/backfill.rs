@@ -86,7 +86,7 @@ pub(crate) async fn backfill(
 ) -> Result<Response, Problem> {
     let (target, hash, body) = (target.finish()?, body.hash, body.value);
     let (from, to) = (body.from.0, body.to.0);
-    range(from, to)?;
+    range(from, to, api.clock.now())?;
     let state = known(&api, &caller, api.deadline(), &target).await?;
     let timetable = timetable(&state).ok_or_else(|| Problem::new(Code::Internal).cause("a kept schedule has no timetable"))?;
     let count = count(timetable, from, to).await?;
@@ -122,7 +122,7 @@ pub(crate) async fn backfill(
     Ok(answered(StatusCode::ACCEPTED, answer))
 }
 
-fn range(from: Millis, to: Millis) -> Result<(), Problem> {
+fn range(from: Millis, to: Millis, now: Millis) -> Result<(), Problem> {
     let fault = |detail: String, allowed: String| Problem::faults(vec![FieldFault::new("/to", detail, allowed)]);
     if from < 0 {
         return Err(Problem::fault("/from", rfc3339(from), "1970-01-01T00:00:00.000Z or later"));
@@ -132,6 +132,10 @@ fn range(from: Millis, to: Millis) -> Result<(), Problem> {
     }
     if to.saturating_sub(from) > RANGE_MAX_MS {
         return Err(fault(format!("{} is more than ten years after from", rfc3339(to)), "at most ten years after from".into()));
+    }
+    if to > now {
+        // A tick that is made up for before it is due would not be carried out when it is.
+        return Err(fault(format!("{} is not there yet", rfc3339(to)), format!("at most {}, which is now", rfc3339(now))));
     }
     Ok(())
 }

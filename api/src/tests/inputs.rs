@@ -2,7 +2,7 @@
 
 use super::harness::{Harness, request};
 use axum::body::Body;
-use longshore_queue::Broker;
+use longshore_queue::{Broker, Priority};
 use serde_json::{Value, json};
 
 fn job(more: Value) -> Value {
@@ -33,6 +33,7 @@ async fn a_jobs_faults_are_all_told() {
         (job(json!({ "attempts_max": 0, "timeout_ms": 0 })), &["/attempts_max", "/timeout_ms"]),
         (job(json!({ "attempts_max": 1001 })), &["/attempts_max"]),
         (job(json!({ "delay_ms": -1 })), &["/delay_ms"]),
+        (job(json!({ "delay_ms": 1e23 })), &["/delay_ms"]),
         (job(json!({ "delay_ms": 400_000_000_000_u64 })), &["/delay_ms"]),
         (job(json!({ "run_at": "tomorrow" })), &["/run_at"]),
         (job(json!({ "run_at": 1_800_000_000_000_i64 })), &["/run_at"]),
@@ -121,6 +122,10 @@ async fn queries_and_paths_are_checked() {
         ("/v1/jobs?limit=ten", vec!["/limit"]),
         ("/v1/jobs?limit=1&limit=2", vec!["/limit"]),
         ("/v1/jobs?queue=a%20b&kind=&tag=x!", vec!["/kind", "/queue", "/tag"]),
+        ("/v1/jobs?cursor=garbage", vec!["/cursor"]),
+        ("/v1/jobs?cursor=", vec!["/cursor"]),
+        ("/v1/dead-letters?cursor=garbage", vec!["/cursor"]),
+        ("/v1/schedules?cursor=0", vec!["/cursor"]),
         ("/v1/queues?limit=5", vec!["/limit"]),
         ("/v1/queues/a%20b", vec!["/queue"]),
         ("/v1/queues/%ff", vec!["/path"]),
@@ -133,6 +138,30 @@ async fn queries_and_paths_are_checked() {
     api.get(&api.operator, "/v1/kinds/none.such").await.problem(404, "request.not_found");
     api.echo(&api.operator, json!({ "queue": "a:b" })).await;
     api.get(&api.operator, "/v1/queues/a%3Ab").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_whole_number_may_be_written_with_a_fraction_of_zero() {
+    let api = Harness::new().await;
+    let kept = async |body: Value| {
+        let accepted = api.post(&api.operator, "/v1/jobs", job(body)).await.expect(202).body;
+        api.job(accepted["id"].as_str().expect("an id")).await
+    };
+    let typed = kept(json!({ "priority": 5.0, "attempts_max": 3.0 })).await;
+    assert_eq!((typed.priority, typed.policy.attempts_max), (Priority::new(5).expect("a priority"), 3));
+    assert_eq!(kept(json!({ "args": { "n": 2.0 } })).await.args.get(), r#"{"n":2.0}"#, "args stay as they were written");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_with_what_is_allowed() {
+    let api = Harness::new().await;
+    let told = async |path: &str, body: Value| {
+        api.post(&api.operator, path, body).await.problem(422, "request.invalid").body["detail"].as_str().expect("words").to_owned()
+    };
+    assert_eq!(told("/v1/jobs", job(json!({ "priority": 10 }))).await, "/priority: 10 is too large; allowed: at most 9");
+    assert_eq!(told("/v1/jobs", json!([])).await, "[] has the wrong type; allowed: object");
+    let id = api.echo(&api.operator, json!({})).await;
+    assert_eq!(told(&format!("/v1/jobs/{id}/cancel"), json!({ "x": 1 })).await, "1 is not allowed here; allowed: nothing");
 }
 
 #[tokio::test]

@@ -239,6 +239,9 @@ async fn an_edit_that_is_refused_changes_nothing(api: Harness) {
     let job = api.job(&id).await;
     assert_eq!((job.revision, job.args.get()), (0, r#"{"ms":5}"#));
     assert!(!job.history.iter().any(|event| event.what == EventKind::Edited));
+    let refused =
+        patch(&api, &api.acme, &format!("/v1/jobs/{id}"), "0", json!({ "args": { "ms": 6 } })).await.problem(409, "jobs.not_editable");
+    assert!(refused.text.contains(&path), "{}", refused.text);
     let old = job.id;
     let replay = Replay { id: old, new_id: Replay::id_of(old, old), args: None };
     api.broker.replay(&Scope::All, vec![replay]).await.expect("an answer").remove(0).expect("repeated");

@@ -418,6 +418,8 @@ async fn a_backfill_counts_its_ticks(api: Harness) {
         (json!({ "from": "2027-01-01T00:00:00Z", "to": "2027-01-02T00:00:00Z", "per_second": 0 }), vec!["/per_second"]),
         (json!({ "from": "2027-01-01T00:00:00Z", "to": "2027-01-02T00:00:00Z", "per_second": 1001, "x": 1 }), vec!["/per_second", "/x"]),
         (range("yesterday", "2027-01-02T00:00:00Z"), vec!["/from"]),
+        // Now is the fifteenth, eight o'clock: the next tick is the schedule's own.
+        (range("2027-01-15T07:00:00Z", "2027-01-15T08:00:00.001Z"), vec!["/to"]),
     ];
     for (body, pointers) in bad {
         assert_eq!(api.post(&api.operator, path, body.clone()).await.problem(422, "request.invalid").pointers(), pointers, "{body}");

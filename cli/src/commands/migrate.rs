@@ -2,6 +2,7 @@
 
 use crate::{host::Host, print, roles::flags::Records, roles::parts, stop::Stop};
 use clap::Args as ClapArgs;
+use longshore_config::StorePlace;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -17,6 +18,9 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, host: &Host) -> Result<(), Stop> {
     let settings = args.records.settings(host, args.data.as_deref())?;
+    if matches!(settings.store, StorePlace::Sqlite(_)) {
+        parts::folder(&settings, host)?;
+    }
     parts::store(&settings, true).await?.close().await;
     if host.json {
         print::json(&json!({ "migrated": true, "store": settings.store.to_string() }));

@@ -37,7 +37,8 @@ pub(super) fn faults_at(at: &str, validator: &jsonschema::Validator, schema: &Va
 /// `hidden`: the value is not repeated, because it may be a secret that somebody wrote where its name belongs.
 fn tell(root: &str, error: &ValidationError<'_>, schema: &Value, hidden: bool, faults: &mut Vec<FieldFault>) {
     let at = format!("{root}{}", error.instance_path());
-    let hidden = hidden || at.rsplit('/').next() == Some(KEY) || takes_secret(error, schema);
+    let whole = error.instance().is_object() || error.instance().is_array();
+    let hidden = hidden || at.rsplit('/').next() == Some(KEY) || takes_secret(error, schema) || (whole && has_secrets(schema));
     let value = || if hidden { "the value".to_owned() } else { show(error.instance()) };
     let mut one = |detail: String, allowed: String| faults.push(FieldFault::new(at.as_str(), detail, allowed));
     match error.kind() {
@@ -82,6 +83,7 @@ fn tell(root: &str, error: &ValidationError<'_>, schema: &Value, hidden: bool, f
             let fields: Vec<_> = fields.map(|field| format!("`{field}`")).collect();
             one(format!("{} cannot be there together", fields.join(" and ")), "one of them, or none".into());
         }
+        ValidationErrorKind::FalseSchema => one(format!("{} is not allowed here", value()), "nothing".into()),
         _ if hidden => one("the value is not allowed".to_owned(), String::new()),
         _ => one(cut(&error.to_string(), 3 * SHOWN_MAX).to_owned(), String::new()),
     }
@@ -93,6 +95,15 @@ fn takes_secret(error: &ValidationError<'_>, schema: &Value) -> bool {
     let path = error.schema_path().as_str();
     let own = path.rsplit_once('/').and_then(|(parent, _)| schema.pointer(parent)).is_some_and(marked);
     own || schema.pointer(path).and_then(Value::as_array).is_some_and(|forms| forms.iter().any(marked))
+}
+
+/// Whether a value of this schema may have a secret somewhere inside.
+fn has_secrets(schema: &Value) -> bool {
+    match schema {
+        Value::Object(fields) => fields.get(MARKER) == Some(&Value::Bool(true)) || fields.values().any(has_secrets),
+        Value::Array(items) => items.iter().any(has_secrets),
+        _ => false,
+    }
 }
 
 /// The branch of an `anyOf` that was meant: the one whose faults are all about parts of the value, not about the whole.

@@ -137,6 +137,10 @@ async fn args_name_a_secret_only_where_the_schema_takes_one() {
     assert!(check("http.request", json!({"url": "http://a.example/", "sign_with": [s()]})).await.starts_with("ok "));
     let told = check("http.request", json!({"url": "http://a.example/", "json": {"deep": [s()]}, "sign_with": [s()]})).await;
     assert_eq!(told, "jobs.args_invalid /args/json/deep/0: no secret is taken here");
+    // Neither is it repeated with the whole that it is a part of.
+    let args = json!({"target": "file:///tmp/x", "name": "n", "manifest": "m", "identity": "AGE-SECRET-KEY-1ABC"});
+    let told = check("ops.verify_backup", args).await;
+    assert!(told.starts_with("jobs.args_invalid") && told.contains("/args: ") && !told.contains("SECRET-KEY"), "{told}");
     // An edit and a replay check the same.
     let error = house.checker.check_args(&name("demo.echo"), &json!({"a": s()})).await.unwrap_err();
     assert_eq!(error.told(), "/args/a: no secret is taken here");

@@ -138,5 +138,5 @@ impl World {
 /// A cursor: the place of the last job that was shown.
 fn place(text: &str) -> Result<(Millis, JobId)> {
     let parts = text.split_once('/').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
-    parts.ok_or_else(|| BrokerError::Refused(format!("`{text}` is no cursor")))
+    parts.ok_or_else(|| BrokerError::Cursor(text.to_owned()))
 }

@@ -144,5 +144,5 @@ fn read_cursor(text: &str) -> Result<(Name, Name)> {
         let (tenant, name) = text.split_once('/')?;
         Some((Name::new(tenant).ok()?, Name::new(name).ok()?))
     };
-    read().ok_or_else(|| BrokerError::Conflict { code: Code::RequestInvalid, detail: "the cursor is none of ours".to_owned() })
+    read().ok_or_else(|| BrokerError::Cursor(text.to_owned()))
 }

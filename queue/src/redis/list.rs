@@ -7,7 +7,7 @@ use super::{
     value::{self, strange},
 };
 use crate::{BrokerError, Filter, Job, JobId, Page, Scope, State};
-use longshore_base::{Code, Millis, Name};
+use longshore_base::{Millis, Name};
 use std::{collections::HashSet, sync::Arc};
 
 /// Jobs looked at for one page at most.
@@ -262,7 +262,7 @@ fn read_cursor(text: &str) -> Result<(String, usize, Place)> {
         let at = if at.is_empty() { None } else { Some((at.parse().ok()?, id.parse().ok()?)) };
         Some((queue, source, Place { rank, lane: parts.next()?.to_owned(), at }))
     };
-    read().ok_or_else(|| BrokerError::Conflict { code: Code::RequestInvalid, detail: "the cursor is none of ours".to_owned() })
+    read().ok_or_else(|| BrokerError::Cursor(text.to_owned()))
 }
 
 #[cfg(test)]

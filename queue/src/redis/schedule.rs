@@ -388,5 +388,5 @@ fn read_cursor(text: &str) -> Result<Called> {
         let (tenant, name) = text.split_once('/')?;
         Some(Called { tenant: Name::new(tenant).ok()?, name: Name::new(name).ok()? })
     };
-    read().ok_or_else(|| BrokerError::Conflict { code: Code::RequestInvalid, detail: "the cursor is none of ours".to_owned() })
+    read().ok_or_else(|| BrokerError::Cursor(text.to_owned()))
 }

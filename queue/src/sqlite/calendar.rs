@@ -59,7 +59,7 @@ pub(super) fn schedules(db: Db<'_>, scope: &Scope, filter: &ScheduleFilter, limi
 /// Where a page starts: after this tenant's schedule of this name.
 fn place(cursor: &str) -> Result<(String, String)> {
     let place = cursor.split_once('/').filter(|(tenant, name)| Name::new(tenant).is_ok() && Name::new(name).is_ok());
-    let (tenant, name) = place.ok_or_else(|| BrokerError::Refused(format!("`{cursor}` is no cursor of this list")))?;
+    let (tenant, name) = place.ok_or_else(|| BrokerError::Cursor(cursor.to_owned()))?;
     Ok((tenant.to_owned(), name.to_owned()))
 }
 

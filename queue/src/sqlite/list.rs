@@ -54,7 +54,7 @@ struct Place {
 
 impl Place {
     fn parse(text: &str) -> Result<Self> {
-        let bad = || BrokerError::Refused(format!("`{text}` is no cursor of this list"));
+        let bad = || BrokerError::Cursor(text.to_owned());
         let numbers: Vec<i64> = text.split('.').map(|n| n.parse().map_err(|_| bad())).collect::<Result<_>>()?;
         match numbers[..] {
             [queue, a, b, c, d] => Ok(Self { queue: queue.try_into().map_err(|_| bad())?, at: [a, b, c, d] }),

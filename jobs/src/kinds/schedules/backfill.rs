@@ -63,6 +63,8 @@ struct Kept {
     there: Option<u64>,
 }
 
+/// What two machines' clocks may be apart, in milliseconds.
+const CLOCKS_DIFFER: Millis = 60_000;
 /// One batch a second.
 const PACE: Duration = seconds(1);
 /// A range with more ticks is refused.
@@ -109,6 +111,12 @@ impl Kind for Backfill {
 async fn schedule(args: &Args, cx: &Context) -> Result<(ScheduleState, Timetable), Failure> {
     if args.from >= args.to {
         return Err(Failure::fatal(format!("`from` ({}) is not before `to` ({})", args.from, args.to)));
+    }
+    if args.to > cx.clock().now().saturating_add(CLOCKS_DIFFER) {
+        return Err(Failure::fatal(format!(
+            "`to` ({}) is not there yet: a tick that is made up for early is not carried out when it is due",
+            args.to
+        )));
     }
     let name = Name::new(&args.schedule).map_err(|e| Failure::fatal(format!("`{}` cannot be a schedule's name: {e}", args.schedule)))?;
     let state = cx.schedule(&name).await?;

@@ -170,8 +170,13 @@ async fn ranges_that_cannot_be_are_refused() {
     put(&house, schedule("acme"), 1).await;
     let cx = leased(&house, backfill(&house, 5..5, 10).await).await;
     assert!(fatal(run(&cx).await).contains("is not before"), "an empty range");
-    let cx = leased(&house, backfill(&house, 0..1_000_001, 10).await).await;
+    let mut old = schedule("acme");
+    old.timing.starts_at = None;
+    put(&house, old, 2).await;
+    let cx = leased(&house, backfill(&house, -1_000_001..0, 10).await).await;
     assert_eq!(fatal(run(&cx).await), "the range has more than 1000000 ticks; choose a shorter one");
+    let cx = leased(&house, backfill(&house, -5..2, 10).await).await;
+    assert!(fatal(run(&cx).await).contains("is not there yet"), "its ticks are the schedule's own");
 }
 
 /// A backfill of 30 ticks that has made 10 and sleeps.
