@@ -51,9 +51,7 @@ pub(crate) fn decode<T: Shaped>(value: Value) -> Result<T, Vec<FieldFault>> {
     if !faults.is_empty() {
         return Err(faults);
     }
-    let too_large =
-        whole::too_large(&value).map(|(pointer, number)| FieldFault::new(pointer, format!("{number} is too large"), "a smaller number"));
-    whole::decode(value).map_err(|error| vec![too_large.unwrap_or_else(|| FieldFault::new("", error.to_string(), ""))])
+    whole::decode(value).map_err(|fault| vec![fault])
 }
 
 /// A checked body.

@@ -94,8 +94,8 @@ impl Problem {
             [] => self.code.page().happened.to_owned(),
             [FieldFault { pointer, detail, allowed }] => {
                 let place = if pointer.is_empty() { String::new() } else { format!("{pointer}: ") };
-                let allowed = allowed.as_ref().filter(|allowed| !allowed.is_empty());
-                format!("{place}{detail}{}", allowed.map(|allowed| format!("; allowed: {allowed}")).unwrap_or_default())
+                let allowed = allowed.as_ref().map(|allowed| format!("; allowed: {allowed}")).unwrap_or_default();
+                format!("{place}{detail}{allowed}")
             }
             several => format!("{} faults; see errors", several.len()),
         })

@@ -92,7 +92,7 @@ fn run<K: Kind>(cx: &Context) -> BoxFuture<'_, Result<Json, Failure>> {
     Box::pin(async move {
         let text = cx.job().args.get();
         let args = serde_json::from_str(text)
-            .or_else(|as_written| serde_json::from_str(text).and_then(whole::decode).map_err(|_| as_written))
+            .or_else(|as_written| whole::decode(serde_json::from_str(text)?).map_err(|_| as_written))
             .map_err(|e| Failure::Fatal(Cause::new(Code::ArgsInvalid, format!("the args do not fit {}: {e}", K::NAME))))?;
         let output = K::run(args, cx).await?;
         to_raw_value(&output).map_err(|e| Failure::fatal(format!("the output is no JSON: {e}")))

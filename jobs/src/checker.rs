@@ -11,6 +11,7 @@ mod secrets;
 mod shape;
 mod uses;
 
+pub(crate) use args::escape;
 pub use shape::Shape;
 
 use crate::{Blobs, FieldFault, JobRequest, RequestError};

@@ -56,7 +56,7 @@ mod says {
         ObjectBuilder::from(view::time()).description(Some("The first tick may be at this time.")).build()
     }
     pub(super) fn to() -> Object {
-        ObjectBuilder::from(view::time()).description(Some("All ticks are before this; at most ten years after `from`.")).build()
+        ObjectBuilder::from(view::time()).description(Some("All ticks are before this; at most now, and ten years after `from`.")).build()
     }
 }
 

@@ -89,9 +89,12 @@ fn tell(root: &str, error: &ValidationError<'_>, schema: &Value, hidden: bool, f
     }
 }
 
+fn marked(schema: &Value) -> bool {
+    schema.get(MARKER) == Some(&Value::Bool(true))
+}
+
 /// Whether a secret's name may stand where this was found, by itself or as one of several forms.
 fn takes_secret(error: &ValidationError<'_>, schema: &Value) -> bool {
-    let marked = |schema: &Value| schema.get(MARKER) == Some(&Value::Bool(true));
     let path = error.schema_path().as_str();
     let own = path.rsplit_once('/').and_then(|(parent, _)| schema.pointer(parent)).is_some_and(marked);
     own || schema.pointer(path).and_then(Value::as_array).is_some_and(|forms| forms.iter().any(marked))
@@ -99,11 +102,12 @@ fn takes_secret(error: &ValidationError<'_>, schema: &Value) -> bool {
 
 /// Whether a value of this schema may have a secret somewhere inside.
 fn has_secrets(schema: &Value) -> bool {
-    match schema {
-        Value::Object(fields) => fields.get(MARKER) == Some(&Value::Bool(true)) || fields.values().any(has_secrets),
-        Value::Array(items) => items.iter().any(has_secrets),
-        _ => false,
-    }
+    marked(schema)
+        || match schema {
+            Value::Object(fields) => fields.values().any(has_secrets),
+            Value::Array(items) => items.iter().any(has_secrets),
+            _ => false,
+        }
 }
 
 /// The branch of an `anyOf` that was meant: the one whose faults are all about parts of the value, not about the whole.
@@ -166,6 +170,6 @@ fn show(value: &Value) -> String {
 }
 
 /// A field's name as a part of a JSON pointer.
-pub(super) fn escape(field: &str) -> String {
+pub(crate) fn escape(field: &str) -> String {
     field.replace('~', "~0").replace('/', "~1")
 }

@@ -151,7 +151,7 @@ fn batches(jobs: Vec<Sent>) -> Vec<Vec<Sent>> {
         if !batch.fits(std::slice::from_ref(&job)) && !batch.jobs.is_empty() {
             done.push(std::mem::take(&mut batch).jobs);
         }
-        batch.extend(vec![job]);
+        batch.push(job);
     }
     if !batch.jobs.is_empty() {
         done.push(batch.jobs);
@@ -182,14 +182,12 @@ impl Batch {
             && self.bytes + bytes <= BATCH_BYTES
             && jobs.iter().enumerate().all(|(n, job)| !meets(job) && !jobs[..n].iter().any(|earlier| earlier.meets(job)))
     }
-    /// Adds jobs that fit, or the first ones.
-    pub(super) fn extend(&mut self, jobs: Vec<Sent>) {
-        for job in &jobs {
-            self.bytes += job.blob.len();
-            self.ids.extend(job.short());
-            self.unique.extend(job.unique.clone());
-        }
-        self.jobs.extend(jobs);
+    /// Adds a job that fits, or the first one.
+    pub(super) fn push(&mut self, job: Sent) {
+        self.bytes += job.blob.len();
+        self.ids.extend(job.short());
+        self.unique.extend(job.unique.clone());
+        self.jobs.push(job);
     }
 }
 

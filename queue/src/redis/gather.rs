@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::RecvError};
 
 /// A call of more jobs goes by itself.
 const SMALL: usize = 32;
@@ -64,29 +64,26 @@ impl RedisBroker {
                 }
                 self.enqueue_batches(queue, jobs).await
             }
-            Turn::Next(mut answer) => {
-                let early = tokio::select! {
-                    biased;
-                    answered = &mut answer => Some(answered),
-                    () = self.options.clock.sleep(PATIENCE) => None,
-                };
-                let answered = match early {
-                    Some(answered) => answered,
-                    None => {
-                        let overdue = queue.gathering.overdue(self.options.clock.elapsed());
-                        if !overdue.is_empty() {
-                            self.send_together(queue, overdue);
-                        }
-                        answer.await
-                    }
-                };
-                answered.unwrap_or_else(|_| {
-                    // Whoever was to send them ended first, with the process or by a panic.
-                    let unknown = || BrokerError::OutcomeUnknown("the call that this one went with was given up".to_owned());
-                    (0..n).map(|_| Err(unknown())).collect()
-                })
-            }
+            Turn::Next(answer) => self.answered(queue, answer).await.unwrap_or_else(|_| {
+                // Whoever was to send them ended first, with the process or by a panic.
+                let unknown = || BrokerError::OutcomeUnknown("the call that this one went with was given up".to_owned());
+                (0..n).map(|_| Err(unknown())).collect()
+            }),
         }
+    }
+
+    /// The answer of the next call. If none goes for too long, whoever waits is sent beside the one that is stuck.
+    async fn answered(&self, queue: &Arc<Queue>, mut answer: oneshot::Receiver<Answers>) -> std::result::Result<Answers, RecvError> {
+        tokio::select! {
+            biased;
+            answered = &mut answer => return answered,
+            () = self.options.clock.sleep(PATIENCE) => {}
+        }
+        let overdue = queue.gathering.overdue(self.options.clock.elapsed());
+        if !overdue.is_empty() {
+            self.send_together(queue, overdue);
+        }
+        answer.await
     }
 
     /// Calls of their own, counted as one already, for those that waited. They go on if a caller goes away, as what is sent is sent.
@@ -119,13 +116,13 @@ fn grouped(waiting: Vec<Waiting>) -> Vec<Group> {
         let caller = (jobs.len(), answer);
         match groups.last_mut() {
             Some(group) if group.whole && group.batch.fits(&jobs) => {
-                group.batch.extend(jobs);
+                jobs.into_iter().for_each(|job| group.batch.push(job));
                 group.callers.push(caller);
             }
             _ => {
                 let mut batch = Batch::default();
                 let whole = batch.fits(&jobs);
-                batch.extend(jobs);
+                jobs.into_iter().for_each(|job| batch.push(job));
                 groups.push(Group { batch, callers: vec![caller], whole });
             }
         }
@@ -136,27 +133,22 @@ fn grouped(waiting: Vec<Waiting>) -> Vec<Group> {
 impl Group {
     /// Sends them and answers each caller.
     async fn send(self, broker: &RedisBroker, queue: &Queue) {
-        let Self { batch: Batch { mut jobs, .. }, callers, whole } = self;
-        let together = if whole {
-            broker.enqueue_batch(queue, &jobs).await
+        let Self { batch: Batch { mut jobs, .. }, callers, .. } = self;
+        let answers = if callers.len() == 1 {
+            broker.enqueue_batches(queue, jobs).await
         } else {
-            Ok(broker.enqueue_batches(queue, std::mem::take(&mut jobs)).await)
-        };
-        let alone = callers.len() == 1;
-        match together {
-            // The script came to its end for none of them, perhaps because of one: each is asked for alone.
-            Err(BrokerError::Refused(_)) if !alone => {
-                for (n, answer) in callers {
-                    let rest = jobs.split_off(n);
-                    drop(answer.send(broker.enqueue_batches(queue, std::mem::replace(&mut jobs, rest)).await));
+            match broker.enqueue_batch(queue, &jobs).await {
+                Ok(answers) => answers,
+                // The script came to its end for none of them, perhaps because of one: each is asked for alone.
+                Err(BrokerError::Refused(_)) => {
+                    let alone = callers.iter().map(|(n, _)| broker.enqueue_batches(queue, jobs.drain(..*n).collect()));
+                    futures::future::join_all(alone).await.into_iter().flatten().collect()
                 }
+                Err(error) => jobs.iter().map(|_| Err(error.clone())).collect(),
             }
-            Ok(answers) => {
-                let mut answers = answers.into_iter();
-                callers.into_iter().for_each(|(n, answer)| drop(answer.send(answers.by_ref().take(n).collect())));
-            }
-            Err(error) => callers.into_iter().for_each(|(n, answer)| drop(answer.send((0..n).map(|_| Err(error.clone())).collect()))),
-        }
+        };
+        let mut answers = answers.into_iter();
+        callers.into_iter().for_each(|(n, answer)| drop(answer.send(answers.by_ref().take(n).collect())));
     }
 }
 
@@ -260,6 +252,7 @@ mod tests {
         assert!(matches!(calls.turn(jobs(1), later), Turn::Next(_)));
         assert_eq!(calls.ended(later).len(), 1);
     }
+
     #[test]
     fn who_waits_goes_by_itself_when_a_call_is_stuck() {
         let calls = Gathering::default();

@@ -111,7 +111,7 @@ impl RedisBroker {
     /// Every queue, by name.
     pub(super) async fn all_queues(&self) -> Result<Vec<Arc<Queue>>> {
         self.read_registry(true).await?;
-        let mut all: Vec<_> = self.queues.known.read().unwrap_or_else(PoisonError::into_inner).1.values().cloned().collect();
+        let mut all = self.queues.all();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)
     }
@@ -128,10 +128,8 @@ impl RedisBroker {
     /// is forgotten here, and registered anew by its next use.
     pub(super) async fn forget_lost_queues(&self) -> Result<()> {
         let there: HashMap<Name, Home> = self.registry().await?.into_iter().collect();
-        self.queues.retain(|queue| {
-            queue.announced.forget();
-            there.get(&queue.name) == Some(&queue.home)
-        });
+        self.queues.retain(|queue| there.get(&queue.name) == Some(&queue.home));
+        self.queues.all().iter().for_each(|queue| queue.announced.forget());
         Ok(())
     }
 
@@ -164,6 +162,10 @@ impl Queues {
     /// How many this process knows.
     pub(super) fn count(&self) -> usize {
         self.known.read().unwrap_or_else(PoisonError::into_inner).1.len()
+    }
+
+    fn all(&self) -> Vec<Arc<Queue>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).1.values().cloned().collect()
     }
 
     fn retain(&self, keep: impl Fn(&Queue) -> bool) {

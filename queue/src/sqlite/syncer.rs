@@ -193,6 +193,7 @@ mod tests {
         // What changed nothing is not unknown.
         assert!(matches!(refused.try_recv(), Ok(Err(BrokerError::NotFound))));
     }
+
     #[test]
     fn what_waits_may_go_once_after_each_sync() {
         let (progress, mut last) = (Progress::default(), 0);

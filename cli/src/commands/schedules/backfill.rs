@@ -14,7 +14,7 @@ pub(crate) struct Args {
     /// From this time on (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = length::time)]
     from: String,
-    /// And before this one (RFC 3339)
+    /// And before this one, at most now (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = length::time)]
     to: String,
     /// So many jobs a second at most [default: 10]

@@ -23,7 +23,7 @@ pub(super) struct Args {
     /// The first instant, Unix time.
     #[schemars(range(min = 0, max = 253_402_300_799_000_i64))]
     from: Millis,
-    /// The instant after the last, Unix time.
+    /// The instant after the last, Unix time; at most now.
     #[schemars(range(min = 0, max = 253_402_300_799_000_i64))]
     to: Millis,
     /// So many ticks a second at most.
