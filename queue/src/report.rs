@@ -152,6 +152,8 @@ pub struct TickReport {
     pub alerts: Vec<BudgetAlert>,
     /// How long until the next tick of a schedule that lives here is due, ZERO: now. None: no schedule waits for a tick.
     pub next_schedule: Option<Duration>,
+    /// The queue's slots follow its backlog: somebody set [`crate::RuleChange::Auto`].
+    pub follows: bool,
 }
 
 /// A budget reached a threshold.

@@ -1,8 +1,9 @@
 //! When each queue's next schedule is due, by the monotonic clock: a jump of the wall clock moves no sleeper, and the next report corrects it.
+//! And which queues' slots follow their backlog. What a queue has nothing of costs no look.
 
 use longshore_base::{Clock, Name};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,11 +15,12 @@ pub(crate) struct Alarms {
     clock: Arc<dyn Clock>,
     /// What [`Clock::elapsed`] will show then; None: nothing is due.
     queues: Mutex<HashMap<Name, watch::Sender<Option<Duration>>>>,
+    following: Mutex<HashSet<Name>>,
 }
 
 impl Alarms {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, queues: Mutex::default() }
+        Self { clock, queues: Mutex::default(), following: Mutex::default() }
     }
 
     /// Since an arbitrary start.
@@ -30,6 +32,21 @@ impl Alarms {
     pub(crate) fn report(&self, queue: &Name, next: Option<Duration>) {
         let at = next.map(|next| self.clock.elapsed().saturating_add(next));
         self.change(queue, |set| *set = at);
+    }
+
+    /// The newest report about a queue: whether its slots follow its backlog.
+    pub(crate) fn follows(&self, queue: &Name, follows: bool) {
+        let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        if !follows {
+            following.remove(queue);
+        } else if !following.contains(queue) {
+            following.insert(queue.clone());
+        }
+    }
+
+    /// What was reported last.
+    pub(crate) fn is_following(&self, queue: &Name) -> bool {
+        self.following.lock().unwrap_or_else(PoisonError::into_inner).contains(queue)
     }
 
     /// One of a queue's ticks is due at `at`, as [`Clock::elapsed`] shows it; others may be due before.

@@ -71,10 +71,10 @@ impl Scheduler {
         let alarms = Arc::new(Alarms::new(clock.clone()));
         let advance = Advance::new(broker.clone(), options.tick(), options.lease(), alarms.clone());
         let files = SweepFiles::new(broker.clone(), history.clone(), checker.blobs().clone(), clock.clone(), &*random, options);
-        let recur = Recur::new(broker.clone(), checker, alarms);
+        let recur = Recur::new(broker.clone(), checker, alarms.clone());
         let retain = Retain::new(broker.clone(), history.clone(), options);
         let letters = Letters::new(broker.clone(), history, clock.clone(), &*random, options);
-        let follow = Follow::new(broker.clone(), clock.clone());
+        let follow = Follow::new(broker.clone(), clock.clone(), alarms);
         let chores: Vec<Arc<dyn Chore>> =
             vec![Arc::new(advance), Arc::new(recur), Arc::new(retain), Arc::new(letters), Arc::new(follow), Arc::new(files)];
         Self::with_chores(chores, broker, clock, random)

@@ -1,6 +1,6 @@
 //! The chores on the model broker, and the scheduler on chores that misbehave.
 
-use crate::{Chore, ChoreError, Done, Follow, History, HistoryError, Options, Scheduler};
+use crate::{Advance, Chore, ChoreError, Done, Follow, History, HistoryError, Options, Scheduler, alarm::Alarms};
 use async_trait::async_trait;
 use longshore_base::{Clock, ManualClock, Name, Scope, SeededRandom, SystemClock};
 use longshore_jobs::Checker;
@@ -170,8 +170,11 @@ async fn slots_follow_a_backlog_under_two_schedulers() {
     let auto = Auto { min: 1, max: 8, clear_in_ms: 1_000, step: Some(3), cool_down_ms: Some(10_000) };
     let set = async |change| drop(stage.broker.rule(&stage.queue, &RuleScope::Queue, change, None).await.unwrap());
     let slots = async || stage.broker.stats(&Scope::All, &stage.queue).await.unwrap().slots;
-    let chores = [(); 2].map(|()| Follow::new(stage.broker.clone(), Arc::new(stage.time.clone())));
+    let alarms = Arc::new(Alarms::new(stage.clock.clone()));
+    let ticks = Advance::new(stage.broker.clone(), FAST.tick(), FAST.lease(), alarms.clone());
+    let chores = [(); 2].map(|()| Follow::new(stage.broker.clone(), Arc::new(stage.time.clone()), alarms.clone()));
     let round = async || {
+        assert_eq!(ticks.run(&stage.queue).await.unwrap(), Done::Idle);
         for chore in &chores {
             assert_eq!(chore.run(&stage.queue).await.unwrap(), Done::Idle);
         }

@@ -265,11 +265,13 @@ pub async fn q6_contract_stats_tell_slots_and_auto(c: &Case) {
     let first = stats().await;
     assert_eq!((first.slots_live, first.auto, first.scaled_at, first.mean_ms), (0, None, None, None));
     assert!(first.rate_per_s.abs() < 1e-9);
+    assert_eq!([c.tick().await.follows, c.tick().await.follows], [false; 2]);
     c.serve("a", 6).await;
     let b = c.serve("b", 4).await;
     let auto = crate::Auto { min: 0, max: 9, clear_in_ms: 30_000, step: None, cool_down_ms: Some(5) };
     c.change(&RuleScope::Queue, RuleChange::Auto(Some(auto))).await;
     assert_eq!((stats().await.slots_live, stats().await.auto, stats().await.scaled_at), (10, Some(auto), None));
+    assert_eq!([c.tick().await.follows, c.tick().await.follows], [true; 2], "schedulers look at what ticks tell");
     let before = c.now().await;
     c.change(&RuleScope::Queue, RuleChange::Scale(Some(2))).await;
     let told = stats().await;
@@ -278,4 +280,5 @@ pub async fn q6_contract_stats_tell_slots_and_auto(c: &Case) {
     c.change(&RuleScope::Queue, RuleChange::Auto(None)).await;
     let told = stats().await;
     assert_eq!((told.slots_live, told.auto, told.slots), (6, None, Some(2)));
+    assert!(!c.tick().await.follows);
 }

@@ -24,6 +24,7 @@ impl World {
             }
         }
         report.held = now < q.held_until;
+        report.follows = q.auto.is_some();
         report.alerts = q.alerts(now);
         if !report.held {
             report.reaped = q.reap(now);

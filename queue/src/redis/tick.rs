@@ -30,6 +30,7 @@ impl RedisBroker {
             report.alerts.extend(step.alerts);
             report.more = step.more;
             report.next_schedule = step.next_schedule;
+            report.follows = step.follows;
             if outbox {
                 report.delivered += self.drain_from(queue.home).await;
             }
@@ -51,11 +52,11 @@ impl RedisBroker {
             let tenant = Name::new(value::text(answer.get(at)?)?).ok()?;
             Some(BudgetAlert { tenant, used: count(at + 1)?, units: count(at + 2)?, hard: count(at + 3)? == 1 })
         };
-        let unused = number(9) as usize;
+        let unused = number(10) as usize;
         let name = |v| value::text(v).and_then(|name| Name::new(name).ok()).ok_or_else(|| value::strange("tick"));
-        let names = answer.iter().skip(10).take(unused).map(name).collect::<Result<_>>()?;
+        let names = answer.iter().skip(11).take(unused).map(name).collect::<Result<_>>()?;
         let alerts =
-            (10 + unused..answer.len()).step_by(4).map(|at| alert(at).ok_or_else(|| value::strange("tick"))).collect::<Result<_>>()?;
+            (11 + unused..answer.len()).step_by(4).map(|at| alert(at).ok_or_else(|| value::strange("tick"))).collect::<Result<_>>()?;
         if number(6) == 1 {
             tracing::warn!(queue = %queue.name, "the server's clock went back; leases were shortened, due times were not moved");
         }
@@ -69,6 +70,7 @@ impl RedisBroker {
             held: number(5) == 1,
             delivered: 0,
             next_schedule: count(8).map(Duration::from_millis),
+            follows: number(9) == 1,
         };
         Ok((report, number(7) > 0, names))
     }

@@ -227,8 +227,20 @@ impl Broker for SqliteBroker {
 
     async fn tick(&self, queue: &Name, lease: Duration) -> Result<TickReport> {
         let home = self.home(queue).await?.0;
-        let lease = Millis::try_from(lease.as_millis()).unwrap_or(Millis::MAX);
-        self.write(LAZY, move |tx| tick::tick(tx, home, lease)).await
+        if let Some(report) = self.calm.report(home, self.clock.now()) {
+            return Ok(report);
+        }
+        let (lease, calm) = (Millis::try_from(lease.as_millis()).unwrap_or(Millis::MAX), Arc::clone(&self.calm));
+        let (report, rest) = self
+            .write(LAZY, move |tx| {
+                let (report, writes) = (tick::tick(tx, home, lease)?, calm.writes());
+                let rest = tick::rest(tx, home, lease, &report, writes)?;
+                tx.quiet = rest.is_some();
+                Ok((report, rest))
+            })
+            .await?;
+        self.calm.keep(home, rest);
+        Ok(report)
     }
 
     async fn expired(&self, queue: &Name, keep: Duration, keep_count: u64, limit: usize) -> Result<Vec<Job>> {

@@ -10,6 +10,7 @@ mod around;
 mod broker;
 mod bury;
 mod calendar;
+mod calm;
 mod cancel;
 mod checkpoint;
 mod codec;
@@ -61,6 +62,7 @@ mod workers;
 mod writer;
 
 use self::{
+    calm::Calm,
     feed::Feeds,
     order::{Call, Held, Order},
     readers::Readers,
@@ -119,6 +121,7 @@ pub struct SqliteBroker {
     readers: Arc<Readers>,
     signals: Arc<Signals>,
     feeds: Arc<Feeds>,
+    calm: Arc<Calm>,
     /// Every queue: nobody but our writer adds one.
     homes: Arc<RwLock<HashMap<Name, Home>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -150,12 +153,14 @@ impl SqliteBroker {
         let (orders, taken) = mpsc::channel(writer::WAITING_MAX);
         let (poke, pokes) = std::sync::mpsc::sync_channel(1);
         let (signals, feeds) = (Arc::new(Signals::default()), Arc::new(Feeds::new(starts, opened_at, feed_steps)));
+        let calm = Arc::<Calm>::default();
         let writer = Writer {
             connection,
             clock: Arc::clone(&clock),
             random,
             signals: Arc::clone(&signals),
             feeds: Arc::clone(&feeds),
+            calm: Arc::clone(&calm),
             poke,
             released: 0,
             held: Arc::clone(&held),
@@ -177,6 +182,7 @@ impl SqliteBroker {
             syncs,
             signals,
             feeds,
+            calm,
             homes,
             threads: Mutex::new(threads),
             _owner: owner,

@@ -3,7 +3,9 @@
 use super::{
     ack,
     admit::{HARD, SOFT, micros},
-    calendar, codec, deliver, end, gate, row,
+    calendar,
+    calm::{REST_MS, Rest},
+    codec, deliver, end, gate, row,
     row::Row,
     scope::{self, KEY, KIND, Line, RESOURCE},
     settle::{self, Ending},
@@ -28,10 +30,10 @@ const LEASERS_MS: Millis = 24 * 3_600_000;
 
 /// One tick of a queue. `lease_ms` is how long leases last here.
 pub(super) fn tick(tx: &mut Tx<'_>, queue: u16, lease_ms: Millis) -> Result<TickReport> {
-    let held = see(tx, queue, lease_ms)?;
+    let (held, follows) = see(tx, queue, lease_ms)?;
     let (promoted, timed_out, due_left) = promote(tx, queue)?;
     let (expired, expiring_left) = expire(tx, queue)?;
-    let mut report = TickReport { promoted, timed_out, expired, held, more: due_left || expiring_left, ..TickReport::default() };
+    let mut report = TickReport { promoted, timed_out, expired, held, follows, more: due_left || expiring_left, ..TickReport::default() };
     if !held {
         let lost = tx.db.all("tick.lost", params![queue, tx.now, BATCH], Row::read)?;
         report.more |= lost.len() == BATCH;
@@ -49,10 +51,25 @@ pub(super) fn tick(tx: &mut Tx<'_>, queue: u16, lease_ms: Millis) -> Result<Tick
     Ok(report)
 }
 
+/// For how long the next ticks of a queue find nothing, if `report` says that this one did not, and nobody writes. `writes`: see [`Rest`].
+pub(super) fn rest(tx: &Tx<'_>, queue: u16, lease_ms: Millis, report: &TickReport, writes: u64) -> Result<Option<Rest>> {
+    let nothing = TickReport { next_schedule: report.next_schedule, follows: report.follows, ..TickReport::default() };
+    if *report != nothing || tx.db.any("tick.runs", [queue])? {
+        return Ok(None);
+    }
+    let schedule = calendar::next_at(tx.db, queue)?;
+    let soonest = tx.db.must("tick.soonest", params![queue, tx.now], |row| row.get::<_, Option<Millis>>(0))?;
+    // A gap of half a lease between ticks would be an outage.
+    let longest = tx.now + REST_MS.min(lease_ms / 4);
+    let until = [soonest, schedule].into_iter().flatten().fold(longest, Millis::min);
+    Ok(Some(Rest { writes, since: tx.now, until, schedule, follows: report.follows }))
+}
+
 /// Notices gaps of the clock: a jump or an outage holds reaping for one lease; after a jump back no lease lasts longer than one from now.
-fn see(tx: &mut Tx<'_>, queue: u16, lease_ms: Millis) -> Result<bool> {
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<Millis>>(0)?, row.get::<_, Millis>(1)?));
-    let (last, mut hold) = tx.db.must("tick.seen", [queue], read)?;
+/// Answers whether it is held, and whether the queue's slots follow its backlog.
+fn see(tx: &mut Tx<'_>, queue: u16, lease_ms: Millis) -> Result<(bool, bool)> {
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<Millis>>(0)?, row.get::<_, Millis>(1)?, row.get(2)?));
+    let (last, mut hold, follows) = tx.db.must("tick.seen", [queue], read)?;
     let last = last.unwrap_or(tx.now);
     if tx.now / RECOUNT_MS != last / RECOUNT_MS {
         recount(tx, queue)?;
@@ -68,7 +85,7 @@ fn see(tx: &mut Tx<'_>, queue: u16, lease_ms: Millis) -> Result<bool> {
         }
     }
     tx.db.exec("tick.see", params![queue, tx.now, hold])?;
-    Ok(tx.now < hold)
+    Ok((tx.now < hold, follows))
 }
 
 /// After the clock went back no rate is further ahead than its burst.

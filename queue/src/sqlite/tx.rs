@@ -34,6 +34,8 @@ pub(super) struct Tx<'c> {
     pub(super) random: &'c dyn Random,
     /// Set by a call whose effects must survive a power cut although calls of its sort need not.
     pub(super) durable: bool,
+    /// Set by a call that wrote nothing which a tick has to look at.
+    pub(super) quiet: bool,
     /// Whom to wake after the commit.
     pub(super) touched: Touched,
     /// What is told after it to those who listen. None: nobody does.
@@ -61,6 +63,7 @@ impl<'c> Tx<'c> {
             now,
             random,
             durable: false,
+            quiet: false,
             touched: Touched::new(watched),
             step,
             outbox: VecDeque::new(),

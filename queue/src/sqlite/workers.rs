@@ -21,6 +21,8 @@ pub(super) fn beat(tx: &mut Tx<'_>, report: &WorkerReport, queues: &[u16], ttl: 
     carry(tx, &report.id, &wanted)?;
     let slots = queues.iter().copied().zip(report.queues.iter().map(|served| served.slots)).collect();
     serve(tx, &report.id, &slots, tx.now.saturating_add(ttl))?;
+    // No tick has to look at that: who becomes silent is found by time.
+    tx.quiet = true;
     let command = command.map(|text| serde_json::from_str(&text).map_err(|fault| BrokerError::Corrupt(fault.to_string())));
     Ok(BeatReply { command: command.transpose()? })
 }

@@ -4,6 +4,7 @@
 //! leases, extensions and notes are answered at once, because their workers die with the machine, and never wait for the disk.
 
 use super::{
+    calm::Calm,
     error,
     feed::{Feeds, Step},
     open,
@@ -48,6 +49,7 @@ pub(super) struct Writer {
     pub(super) random: Arc<dyn Random>,
     pub(super) signals: Arc<Signals>,
     pub(super) feeds: Arc<Feeds>,
+    pub(super) calm: Arc<Calm>,
     /// Tells the checkpointer that there is something to fold.
     pub(super) poke: std::sync::mpsc::SyncSender<()>,
     /// Answers what must survive a power cut.
@@ -160,9 +162,12 @@ impl Writer {
         if !alone {
             self.execute("SAVEPOINT call")?;
         }
-        let now = self.clock.now();
+        let (now, before) = (self.clock.now(), self.connection.total_changes());
         let mut tx = Tx::new(&self.connection, now, &*self.random, self.signals.watched(), self.feeds.step(now));
         let ran = catch_unwind(AssertUnwindSafe(|| call.run(&mut tx)));
+        if !tx.quiet && self.connection.total_changes() != before {
+            self.calm.wrote();
+        }
         let ran =
             ran.unwrap_or_else(|_| Err(BrokerError::Refused("a fault in the broker: the call panicked; nothing of it is kept".to_owned())));
         if ran.is_ok() {

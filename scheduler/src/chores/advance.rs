@@ -1,5 +1,6 @@
 //! advance — moves a queue's time forward: due jobs become ready, those that never started expire, lost leases end, waits time
-//! out, children's ends reach their parents. All of it in the broker's one `tick`, which also says when the queue's next schedule is due.
+//! out, children's ends reach their parents. All of it in the broker's one `tick`, which also says when the queue's next schedule is due and
+//! whether its slots follow its backlog.
 
 use crate::{Chore, ChoreError, Done, alarm::Alarms};
 use async_trait::async_trait;
@@ -18,7 +19,7 @@ pub struct Advance {
 }
 
 impl Advance {
-    /// `lease`: how long workers' leases last. `alarms`: told when schedules are due.
+    /// `lease`: how long workers' leases last. `alarms`: told what other chores have to look at.
     pub(crate) fn new(broker: Arc<dyn Broker>, every: Duration, lease: Duration, alarms: Arc<Alarms>) -> Self {
         Self { broker, every, lease, alarms }
     }
@@ -35,13 +36,14 @@ impl Chore for Advance {
     async fn run(&self, queue: &Name) -> Result<Done, ChoreError> {
         let report = self.broker.tick(queue, self.lease).await?;
         self.alarms.report(queue, report.next_schedule);
+        self.alarms.follows(queue, report.follows);
         tell(queue, &report);
         Ok(if report.more { Done::More } else { Done::Idle })
     }
 }
 
 fn tell(queue: &Name, report: &TickReport) {
-    let TickReport { promoted, expired, reaped, timed_out, delivered, more: _, held, ref alerts, next_schedule: _ } = *report;
+    let TickReport { promoted, expired, reaped, timed_out, delivered, more: _, held, ref alerts, next_schedule: _, follows: _ } = *report;
     for (what, n) in [("promoted", promoted), ("expired", expired), ("reaped", reaped), ("timed_out", timed_out), ("delivered", delivered)]
     {
         if n > 0 {

@@ -1,7 +1,8 @@
 //! follow — lets a queue's slots follow its backlog, where an operator asked for it (`scale QUEUE --auto`). Any number of schedulers may
-//! do so: each sets the cap only when it would be another one, and leaves it alone just after somebody set it.
+//! do so: each sets the cap only when it would be another one, and leaves it alone just after somebody set it. [`crate::Advance`] learns
+//! with every tick of a queue whether somebody asked for it: nothing is looked at where nobody did.
 
-use crate::{Chore, ChoreError, Done};
+use crate::{Chore, ChoreError, Done, alarm::Alarms};
 use async_trait::async_trait;
 use longshore_base::{Clock, Millis, Name, Scope};
 use longshore_queue::{Auto, Broker, QueueStats, RuleChange, RuleScope, Scaling};
@@ -18,13 +19,13 @@ const SETTLED_MS: Millis = 1_500;
 pub struct Follow {
     broker: Arc<dyn Broker>,
     clock: Arc<dyn Clock>,
+    alarms: Arc<Alarms>,
 }
 
 impl Follow {
-    /// `clock`: for the cool-down after a change.
-    #[must_use]
-    pub fn new(broker: Arc<dyn Broker>, clock: Arc<dyn Clock>) -> Self {
-        Self { broker, clock }
+    /// `clock`: for the cool-down after a change. `alarms`: says for which queues.
+    pub(crate) fn new(broker: Arc<dyn Broker>, clock: Arc<dyn Clock>, alarms: Arc<Alarms>) -> Self {
+        Self { broker, clock, alarms }
     }
 }
 
@@ -37,6 +38,9 @@ impl Chore for Follow {
         Some(EVERY)
     }
     async fn run(&self, queue: &Name) -> Result<Done, ChoreError> {
+        if !self.alarms.is_following(queue) {
+            return Ok(Done::Idle);
+        }
         let stats = self.broker.stats(&Scope::All, queue).await?;
         let Some(auto) = stats.auto else { return Ok(Done::Idle) };
         let Some(slots) = wanted(&stats, &auto, self.clock.now()) else { return Ok(Done::Idle) };

@@ -2,22 +2,23 @@
 -- tick: moves a queue's time forward by bounded steps. Any number may run; each step is a transaction of its own.
 -- KEYS 1 meta · ARGV 1 lease ms · 2 how many of each at most · 3 a random number
 -- Returns promoted · expired · reaped · timed out · 1 there is more · 1 reaping is held · 1 the clock went back ·
--- entries in the outbox · when the next schedule is due, in ms from now, or -1 ·
+-- entries in the outbox · when the next schedule is due, in ms from now, or -1 · 1 if slots follow the backlog ·
 -- how many parts of outside quotas are not used, and their names · then for each
 -- budget that reached a threshold: tenant · units used · the threshold · 1 if it closes.
 -- @include base
 -- @include meta
 -- @include clock
+local kept = call('HMGET', META, 'ticked', 'auto')
 -- A queue in which nothing runs, waits or is due costs a look: what is put in order there by time alone can wait for some seconds.
 if seen <= now + 1000 then
   local places = {P .. 'due', P .. 'waiting', P .. 'exp', P .. 'outbox', P .. 'sched', P .. 'slices', P .. 'giving', P .. 'alerts', P .. 'uexp'}
   guard({P .. 'run', unpack(places)})
-  local whole = tonumber(call('HGET', META, 'ticked') or 0)
+  local whole = tonumber(kept[1] or 0)
   if whole <= now and now - whole < 10000 and call('EXISTS', unpack(places)) == 0 and call('ZCARD', P .. 'run') == 1 then
     if now > seen + ARGV[1] / 4 then look(ARGV[1]) end
     plan_meta()
     commit()
-    return {0, 0, 0, 0, 0, hold > now and 1 or 0, 0, 0, -1, 0}
+    return {0, 0, 0, 0, 0, hold > now and 1 or 0, 0, 0, -1, kept[2] and 1 or 0, 0}
   end
 end
 -- @include buckets
@@ -61,11 +62,11 @@ plan_meta()
 commit()
 -- @include followers
 local more = promoted == limit or passed == limit or timed_out == limit or reaped == limit
-local reply = {promoted, expired, reaped, timed_out, more and 1 or 0, held and 1 or 0, back and 1 or 0, call('HLEN', OUTBOX), -1, 0}
+local reply = {promoted, expired, reaped, timed_out, more and 1 or 0, held and 1 or 0, back and 1 or 0, call('HLEN', OUTBOX), -1, kept[2] and 1 or 0, 0}
 local unused = laws.r > 0 and idle_slices() or {}
 local first = call('ZRANGE', P .. 'sched', 0, 0, 'WITHSCORES')
 if first[2] then reply[9] = math.max(0, first[2] - now) end
-reply[10] = #unused
+reply[11] = #unused
 for i = 1, #unused do reply[#reply + 1] = unused[i] end
 for i = 1, #alerts do reply[#reply + 1] = alerts[i] end
 return reply

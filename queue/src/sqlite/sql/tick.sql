@@ -1,7 +1,7 @@
 -- tick: due, expired, timed out, lost; and rows whose time is over.
 
 -- name: seen
-SELECT last_seen, hold_until FROM queues WHERE queue = ?1
+SELECT last_seen, hold_until, auto IS NOT NULL FROM queues WHERE queue = ?1
 
 -- name: see
 UPDATE queues SET last_seen = ?2, hold_until = ?3 WHERE queue = ?1
@@ -19,6 +19,17 @@ SELECT {job.columns} FROM jobs j WHERE j.queue = ?1 AND j.expires_at <= ?2 AND j
 -- name: lost
 SELECT {job.columns} FROM leasers w CROSS JOIN jobs j WHERE w.queue = ?1 AND j.worker = w.worker AND j.lease_until <= ?2
 ORDER BY j.lease_until, j.seq LIMIT ?3 + 0
+
+-- name: runs
+SELECT 1 FROM leasers w CROSS JOIN jobs j WHERE w.queue = ?1 AND j.worker = w.worker LIMIT 1
+
+-- What falls due next, or expires; NULL: nothing does.
+-- name: soonest
+SELECT min(at) FROM (
+    SELECT * FROM (SELECT due_at AS at FROM jobs WHERE queue = ?1 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1)
+    UNION ALL
+    SELECT * FROM (SELECT expires_at FROM jobs WHERE queue = ?1 AND expires_at > ?2 ORDER BY expires_at LIMIT 1)
+)
 
 -- A worker that has been silent: its remembered reply outlives every legal repeat.
 -- name: forget_leasers

@@ -24,7 +24,7 @@ fn named(text: &str) -> Name {
 }
 
 impl House {
-    fn planned(&self, name: &str, overlap: Overlap) -> Schedule {
+    pub(super) fn planned(&self, name: &str, overlap: Overlap) -> Schedule {
         let timing = Timing {
             when: When::EveryMs(60_000),
             timezone: "UTC".into(),
@@ -49,7 +49,7 @@ impl House {
             managed_by: None,
         }
     }
-    async fn plan(&self, broker: &SqliteBroker, schedule: Schedule) -> ScheduleState {
+    pub(super) async fn plan(&self, broker: &SqliteBroker, schedule: Schedule) -> ScheduleState {
         let (tenant, name) = (schedule.tenant.clone(), schedule.name.clone());
         let change = ScheduleChange::Put { schedule: Box::new(schedule), paused: None, incarnation: Incarnation(77) };
         broker.schedule(&tenant, &name, change, None).await.expect("the schedule is kept")
@@ -78,7 +78,7 @@ impl House {
             ticks: ticks.into_iter().map(make).collect(),
         }
     }
-    async fn ticks(&self, broker: &SqliteBroker, name: &str, n: usize) -> Fired {
+    pub(super) async fn ticks(&self, broker: &SqliteBroker, name: &str, n: usize) -> Fired {
         let state = self.stands(broker, name).await;
         let fire = self.decide(broker, &state, n).await;
         broker.fire(&state.schedule.queue, vec![fire]).await.expect("an answer").remove(0).expect("nobody was faster")
