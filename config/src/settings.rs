@@ -24,7 +24,7 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where the API listens.
     pub listen: SocketAddr,
-    /// Where roles without an API serve health and metrics.
+    /// Where health and metrics are served without a key.
     pub metrics_listen: Option<SocketAddr>,
     /// Where jobs live.
     pub broker: BrokerPlace,

@@ -29,7 +29,7 @@ pub(crate) struct RoleFlags {
     /// Private networks that jobs may call
     #[arg(long, value_name = "CIDR,…")]
     allow_outbound: Option<String>,
-    /// Where roles without an API serve /healthz and /metrics
+    /// Where /healthz, /readyz and /metrics are served without a key
     #[arg(long, value_name = "ADDR")]
     metrics_listen: Option<String>,
     /// The configuration file [default: longshore.toml, if it is there]

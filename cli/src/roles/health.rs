@@ -1,4 +1,4 @@
-//! Health and metrics of roles without an API, without a key: bind it to an address that only your own machines reach.
+//! Health and metrics without a key: bind it to an address that only your own machines reach.
 
 use axum::{
     Json, Router,
@@ -13,6 +13,8 @@ use longshore_queue::Broker;
 use longshore_store::Store;
 use serde_json::json;
 use std::{fmt, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 /// How long a part may take to say that it is well.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -39,9 +41,16 @@ impl fmt::Debug for Watched {
 }
 
 /// `/healthz` (alive), `/readyz` (broker, store and files answer, and lease calls do), `/metrics`.
-pub(crate) fn router(watched: Watched) -> Router {
+fn router(watched: Watched) -> Router {
     let alive = || async { Json(json!({ "status": "ok" })) };
     Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).route("/metrics", get(metrics)).with_state(watched)
+}
+
+/// Answers until `stop`.
+pub(crate) async fn serve(listener: TcpListener, watched: Watched, stop: CancellationToken) {
+    if let Err(error) = axum::serve(listener, router(watched)).with_graceful_shutdown(stop.cancelled_owned()).await {
+        tracing::error!(%error, "health and metrics are no longer served");
+    }
 }
 
 async fn ready(State(watched): State<Watched>) -> Response {

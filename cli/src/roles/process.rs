@@ -87,7 +87,8 @@ struct Process {
     store: Option<Store>,
     worker: Option<Worker>,
     scheduler: Option<Scheduler>,
-    server: Option<Server>,
+    /// The API's, where there is one, then that of metrics.
+    servers: Vec<Server>,
     /// A key was made at this start.
     new_key: bool,
 }
@@ -99,9 +100,23 @@ struct Server {
     served: JoinHandle<()>,
 }
 
+impl Server {
+    fn start<F: Future<Output = ()> + Send + 'static>(address: SocketAddr, serve: impl FnOnce(CancellationToken) -> F) -> Self {
+        let stop = CancellationToken::new();
+        Self { address, served: tokio::spawn(serve(stop.clone())), stop }
+    }
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
 impl Process {
     async fn start(roles: Roles, settings: Settings, host: &Host, telemetry: &Telemetry) -> Result<Self, Stop> {
-        let listener = bind(&roles, &settings).await?;
+        let api = if roles.api { Some(bind("--listen", settings.listen).await?) } else { None };
+        let open = match settings.metrics_listen {
+            Some(wanted) => Some(bind("--metrics-listen", wanted).await?),
+            None => None,
+        };
         parts::folder(&settings, host)?;
         let broker = parts::broker(&settings, host).await?;
         let blobs = parts::blobs(&settings, host)?;
@@ -118,33 +133,29 @@ impl Process {
         let worker = if roles.worker { Some(work(&settings, host, &broker, &checker, telemetry)?) } else { None };
         let scheduler = store.as_ref().filter(|_| roles.scheduler).map(|store| time(&settings, host, &broker, &checker, store));
         let last_lease = worker.clone().map(|worker| Arc::new(move || Some(worker.status().unanswered)) as LastLease);
-        let server = listener.map(|(listener, address)| {
-            let stop = CancellationToken::new();
-            let served = match store.clone().filter(|_| roles.api) {
-                Some(store) => {
-                    let (clock, random, limits) = (host.clock.clone(), host.random.clone(), limits(&settings));
-                    let own_metrics = Some(own_metrics);
-                    let state = ApiState { broker, store, checker, clock, random, limits, last_lease, own_metrics };
-                    tokio::spawn(longshore_api::serve(listener, state, stop.clone().cancelled_owned()))
-                }
-                None => {
-                    let watched = health::Watched { broker, store: store.clone(), blobs: checker.blobs().clone(), last_lease, own_metrics };
-                    let serving = axum::serve(listener, health::router(watched)).with_graceful_shutdown(stop.clone().cancelled_owned());
-                    tokio::spawn(async move {
-                        if let Err(error) = serving.await {
-                            tracing::error!(%error, "health and metrics are no longer served");
-                        }
-                    })
-                }
-            };
-            Server { address, stop, served }
-        });
-        Ok(Self { roles, settings, store, worker, scheduler, server, new_key })
+        let watched = health::Watched {
+            broker: broker.clone(),
+            store: store.clone(),
+            blobs: checker.blobs().clone(),
+            last_lease: last_lease.clone(),
+            own_metrics: own_metrics.clone(),
+        };
+        let mut servers = Vec::new();
+        if let (Some((listener, address)), Some(store)) = (api, store.clone()) {
+            let (clock, random, limits) = (host.clock.clone(), host.random.clone(), limits(&settings));
+            let own_metrics = Some(own_metrics);
+            let state = ApiState { broker, store, checker, clock, random, limits, last_lease, own_metrics };
+            servers.push(Server::start(address, |stop| longshore_api::serve(listener, state, stop.cancelled_owned())));
+        }
+        if let Some((listener, address)) = open {
+            servers.push(Server::start(address, |stop| health::serve(listener, watched, stop)));
+        }
+        Ok(Self { roles, settings, store, worker, scheduler, servers, new_key })
     }
 
     fn tell_ready(&self, host: &Host) {
-        let url = self.server.as_ref().map(|server| format!("http://{}", server.address));
-        ready::tell(&self.roles, &self.settings, host, url.as_deref(), self.worker.as_ref().map(Worker::id), self.new_key);
+        let urls: Vec<_> = self.servers.iter().map(Server::url).collect();
+        ready::tell(&self.roles, &self.settings, host, &urls, self.worker.as_ref().map(Worker::id), self.new_key);
     }
 
     /// Completes when a part that the process exists for has ended by itself; tells which and why.
@@ -169,8 +180,10 @@ impl Process {
         if let Some(scheduler) = &self.scheduler {
             scheduler.stop().await;
         }
-        if let Some(server) = self.server.take() {
+        for server in &self.servers {
             server.stop.cancel();
+        }
+        for server in self.servers.drain(..) {
             if server.served.await.is_err() {
                 tracing::error!("the listener ended with a panic");
             }
@@ -183,15 +196,13 @@ impl Process {
 }
 
 /// Binds early: a taken port should be told before anything else is touched.
-async fn bind(roles: &Roles, settings: &Settings) -> Result<Option<(TcpListener, SocketAddr)>, Stop> {
-    let (flag, wanted) = if roles.api { ("--listen", Some(settings.listen)) } else { ("--metrics-listen", settings.metrics_listen) };
-    let Some(wanted) = wanted else { return Ok(None) };
+async fn bind(flag: &str, wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), Stop> {
     let failed = |error: std::io::Error| {
         Stop::failed(format!("{wanted} cannot be listened on: {error}\n  what to do: choose another with {flag}; port 0 takes a free one"))
     };
     let listener = TcpListener::bind(wanted).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    Ok(Some((listener, address)))
+    Ok((listener, address))
 }
 
 fn work(settings: &Settings, host: &Host, broker: &Arc<dyn Broker>, checker: &Checker, telemetry: &Telemetry) -> Result<Worker, Stop> {

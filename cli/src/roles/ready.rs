@@ -4,11 +4,16 @@ use crate::{host::Host, print, roles::process::Roles};
 use longshore_config::Settings;
 use serde_json::json;
 
-/// Tells it on stdout. `new_key`: the key file was made at this start.
-pub(crate) fn tell(roles: &Roles, settings: &Settings, host: &Host, url: Option<&str>, worker: Option<&str>, new_key: bool) {
+/// Tells it on stdout. `urls`: the API's, where there is one, then that of metrics. `new_key`: the key file was made at this start.
+pub(crate) fn tell(roles: &Roles, settings: &Settings, host: &Host, urls: &[String], worker: Option<&str>, new_key: bool) {
     let key_file = settings.key_file().display().to_string();
+    let url = urls.first();
+    let metrics = urls.get(1);
     if host.json {
         let mut line = json!({ "ready": true });
+        if let Some(metrics) = metrics {
+            line["metrics_url"] = json!(metrics);
+        }
         if let Some(url) = url {
             line["url"] = json!(url);
         }
@@ -26,9 +31,12 @@ pub(crate) fn tell(roles: &Roles, settings: &Settings, host: &Host, url: Option<
         let health = url.map(|url| format!(", health and metrics at {url}")).unwrap_or_default();
         return print::line(&format!("longshore {} is ready: jobs in {}{health}", roles.name, settings.broker));
     }
-    let url = url.unwrap_or_default();
+    let url = url.map(String::as_str).unwrap_or_default();
     print::line(&format!("longshore {} is ready", roles.name));
     print::line(&format!("  address   {url}    documentation at {url}/docs"));
+    if let Some(metrics) = metrics {
+        print::line(&format!("  metrics   {metrics}/metrics    without a key"));
+    }
     print::line(&format!("  key file  {key_file}{}", if new_key { "    (made just now, for an operator)" } else { "" }));
     print::line(&format!("  jobs in   {}", settings.broker));
     let mut flags = String::new();

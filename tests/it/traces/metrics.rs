@@ -1,6 +1,9 @@
 //! The page of metrics and what is served: every metric that is shown is listed with its labels, and those that are always there are shown.
 
-use crate::scenarios::Engine;
+use crate::{
+    harness::{folder, free_port, longshore::Longshore},
+    scenarios::Engine,
+};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -118,4 +121,17 @@ async fn labels_are_bounded_whatever_people_make() {
     assert_eq!(scheduled.iter().map(|(_, count)| count).sum::<u64>(), QUEUES as u64, "nothing is lost by that");
     assert!(scheduled.iter().any(|(queue, count)| *queue == "other" && *count >= (QUEUES - 200) as u64));
     engine.front().kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_roles_in_one_process_serve_metrics_without_a_key_where_they_are_told_to() {
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let engine = Longshore::start("longshore", "up", folder("metrics"), &["--metrics-listen", &metrics]).await;
+    let status = async |url: String| reqwest::get(url).await.expect("an answer").status().as_u16();
+    assert_eq!(status(format!("{}/metrics", engine.url)).await, 401, "on the API's address a key is wanted");
+    for path in ["healthz", "readyz", "metrics"] {
+        assert_eq!(status(format!("http://{metrics}/{path}")).await, 200, "{path}");
+    }
+    assert_eq!(status(format!("http://{metrics}/v1/jobs")).await, 404, "nothing else is served there");
+    assert_eq!(engine.terminate().await, Some(0));
 }
