@@ -125,6 +125,7 @@ async fn labels_are_bounded_whatever_people_make() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_roles_in_one_process_serve_metrics_without_a_key_where_they_are_told_to() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let metrics = format!("127.0.0.1:{}", free_port());
     let engine = Longshore::start("longshore", "up", folder("metrics"), &["--metrics-listen", &metrics]).await;
     let status = async |url: String| reqwest::get(url).await.expect("an answer").status().as_u16();
