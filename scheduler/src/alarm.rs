@@ -37,10 +37,10 @@ impl Alarms {
     /// The newest report about a queue: whether its slots follow its backlog.
     pub(crate) fn follows(&self, queue: &Name, follows: bool) {
         let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
-        if !follows {
-            following.remove(queue);
-        } else if !following.contains(queue) {
+        if follows {
             following.insert(queue.clone());
+        } else {
+            following.remove(queue);
         }
     }
 

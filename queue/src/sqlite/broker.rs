@@ -233,9 +233,8 @@ impl Broker for SqliteBroker {
         let (lease, calm) = (Millis::try_from(lease.as_millis()).unwrap_or(Millis::MAX), Arc::clone(&self.calm));
         let (report, rest) = self
             .write(LAZY, move |tx| {
-                let (report, writes) = (tick::tick(tx, home, lease)?, calm.writes());
-                let rest = tick::rest(tx, home, lease, &report, writes)?;
-                tx.quiet = rest.is_some();
+                let report = tick::tick(tx, home, lease)?;
+                let rest = tick::rest(tx, home, lease, &report, calm.writes())?;
                 Ok((report, rest))
             })
             .await?;

@@ -82,14 +82,9 @@ pub(super) fn due(db: Db<'_>, queue: u16, now: Millis, limit: usize) -> Result<D
     Ok(DueSchedules { now, due: lines.into_iter().map(|line| line.state(db)).collect::<Result<_>>()?, next_in })
 }
 
-/// How long until the earliest tick of a queue's schedules.
+/// How long until the earliest tick of a queue's schedules: one probe of an index, which is empty where there are none.
 pub(super) fn next_in(db: Db<'_>, queue: u16, now: Millis) -> Result<Option<Duration>> {
-    Ok(next_at(db, queue)?.map(|next| until(now, next)))
-}
-
-/// When that is: one probe of an index, which is empty where there are none.
-pub(super) fn next_at(db: Db<'_>, queue: u16) -> Result<Option<Millis>> {
-    db.one("schedule.next", [queue], |row| row.get(0))
+    Ok(db.one("schedule.next", [queue], |row| row.get(0))?.map(|next| until(now, next)))
 }
 
 fn until(now: Millis, next: Millis) -> Duration {

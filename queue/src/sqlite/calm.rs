@@ -22,17 +22,15 @@ pub(super) struct Calm {
 }
 
 /// A tick found nothing to do, and nothing that will be there to do before `until` unless somebody writes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Rest {
     /// What [`Calm::writes`] said in that tick.
     pub(super) writes: u64,
     /// When it was.
     pub(super) since: Millis,
     pub(super) until: Millis,
-    /// When the next schedule of the queue is due.
-    pub(super) schedule: Option<Millis>,
-    /// The queue's slots follow its backlog.
-    pub(super) follows: bool,
+    /// What it came to.
+    pub(super) report: TickReport,
 }
 
 impl Calm {
@@ -56,10 +54,11 @@ impl Calm {
 
     /// What a tick at `now` would come to, where that is known. A clock that jumped, forward or back, is looked at by a whole tick.
     pub(super) fn report(&self, queue: u16, now: Millis) -> Option<TickReport> {
-        let rest = self.lock().get(&queue).copied().filter(|rest| (rest.since..rest.until).contains(&now))?;
-        let wait = |at: Millis| Duration::from_millis(u64::try_from(at - now).unwrap_or(0));
-        let Rest { writes, schedule, follows, .. } = rest;
-        (writes == self.writes()).then(|| TickReport { next_schedule: schedule.map(wait), follows, ..TickReport::default() })
+        let Rest { writes, since, mut report, .. } =
+            self.lock().get(&queue).filter(|rest| (rest.since..rest.until).contains(&now))?.clone();
+        let passed = Duration::from_millis(u64::try_from(now - since).unwrap_or(0));
+        report.next_schedule = report.next_schedule.map(|wait| wait.saturating_sub(passed));
+        (writes == self.writes()).then_some(report)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u16, Rest>> {

@@ -60,6 +60,20 @@ impl House {
     async fn get(&self, broker: &SqliteBroker, id: JobId) -> Job {
         broker.get(&Scope::All, &[id]).await.expect("an answer").remove(0).expect("the job is there")
     }
+    /// What the worker `w` reports when it carries these kinds.
+    fn carrying(&self, kinds: Vec<Name>) -> WorkerReport {
+        WorkerReport {
+            id: "w".into(),
+            host: "h".into(),
+            pid: 1,
+            version: "0".into(),
+            started_at: START,
+            seen_at: 0,
+            queues: vec![ServedQueue { name: self.queue.clone(), slots: 1, running: 0 }],
+            kinds,
+            state: WorkerState::Active,
+        }
+    }
     fn ack(lease: &Lease, outcome: Outcome) -> Vec<Ack> {
         vec![Ack { id: lease.job.id, token: lease.token, ran: Duration::ZERO, used: None, outcome }]
     }
@@ -237,26 +251,15 @@ async fn kinds_that_nobody_carries_are_parked() {
     };
     house.put(&broker).await;
     assert_eq!(parked(broker.clone()).await, (1, 0));
-    let report = |kinds: Vec<Name>| WorkerReport {
-        id: "w".into(),
-        host: "h".into(),
-        pid: 1,
-        version: "0".into(),
-        started_at: START,
-        seen_at: 0,
-        queues: vec![ServedQueue { name: house.queue.clone(), slots: 1, running: 0 }],
-        kinds,
-        state: WorkerState::Active,
-    };
-    broker.beat(report(vec![Name::literal("k")]), LEASE).await.expect("heard");
+    broker.beat(house.carrying(vec![Name::literal("k")]), LEASE).await.expect("heard");
     assert_eq!(parked(broker.clone()).await, (0, 1), "a report opens its kinds");
-    broker.beat(report(vec![]), LEASE).await.expect("heard");
+    broker.beat(house.carrying(vec![]), LEASE).await.expect("heard");
     assert_eq!(parked(broker.clone()).await, (1, 0), "and what it does not carry any more closes");
     assert_eq!(house.lease(&broker, 1).await.len(), 1, "a lease announces its kinds too");
     house.put(&broker).await;
     broker.leave("w").await.expect("heard");
     assert_eq!(parked(broker.clone()).await, (1, 0));
-    broker.beat(report(vec![Name::literal("k")]), LEASE).await.expect("heard");
+    broker.beat(house.carrying(vec![Name::literal("k")]), LEASE).await.expect("heard");
     house.clock.advance(LEASE * 10);
     broker.tick(&house.queue, LEASE).await.expect("a tick");
     assert_eq!(parked(broker.clone()).await, (1, 0), "a silent worker carries nothing");

@@ -52,17 +52,18 @@ pub(super) fn tick(tx: &mut Tx<'_>, queue: u16, lease_ms: Millis) -> Result<Tick
 }
 
 /// For how long the next ticks of a queue find nothing, if `report` says that this one did not, and nobody writes. `writes`: see [`Rest`].
-pub(super) fn rest(tx: &Tx<'_>, queue: u16, lease_ms: Millis, report: &TickReport, writes: u64) -> Result<Option<Rest>> {
+pub(super) fn rest(tx: &mut Tx<'_>, queue: u16, lease_ms: Millis, report: &TickReport, writes: u64) -> Result<Option<Rest>> {
     let nothing = TickReport { next_schedule: report.next_schedule, follows: report.follows, ..TickReport::default() };
     if *report != nothing || tx.db.any("tick.runs", [queue])? {
         return Ok(None);
     }
-    let schedule = calendar::next_at(tx.db, queue)?;
+    tx.quiet = true;
+    let schedule = report.next_schedule.map(|wait| codec::after(tx.now, wait));
     let soonest = tx.db.must("tick.soonest", params![queue, tx.now], |row| row.get::<_, Option<Millis>>(0))?;
     // A gap of half a lease between ticks would be an outage.
     let longest = tx.now + REST_MS.min(lease_ms / 4);
     let until = [soonest, schedule].into_iter().flatten().fold(longest, Millis::min);
-    Ok(Some(Rest { writes, since: tx.now, until, schedule, follows: report.follows }))
+    Ok(Some(Rest { writes, since: tx.now, until, report: nothing }))
 }
 
 /// Notices gaps of the clock: a jump or an outage holds reaping for one lease; after a jump back no lease lasts longer than one from now.

@@ -2,7 +2,7 @@
 
 use super::{House, LEASE, START};
 use crate::{
-    Broker, Due, Edit, NewJob, Overlap, Scope, ServedQueue, TickReport, WorkerReport, WorkerState,
+    Broker, Due, Edit, NewJob, Overlap, Scope, TickReport,
     sqlite::{SqliteBroker, calm::REST_MS},
 };
 use longshore_base::Name;
@@ -45,18 +45,7 @@ async fn ticks_of_a_queue_at_rest_write_nothing_until_the_next_whole_one() {
     let rest = Duration::from_millis(REST_MS.unsigned_abs());
     assert_eq!(house.tick_after(&broker, rest - Duration::from_millis(1)).await, (TickReport::default(), false));
     assert_eq!(house.tick_after(&broker, Duration::from_millis(1)).await, (TickReport::default(), true), "a whole tick");
-    let carried = WorkerReport {
-        id: "w".into(),
-        host: "h".into(),
-        pid: 1,
-        version: "0".into(),
-        started_at: START,
-        seen_at: 0,
-        queues: vec![ServedQueue { name: house.queue.clone(), slots: 1, running: 0 }],
-        kinds: vec![Name::literal("k")],
-        state: WorkerState::Active,
-    };
-    broker.beat(carried, SECOND).await.expect("heard");
+    broker.beat(house.carrying(vec![Name::literal("k")]), SECOND).await.expect("heard");
     assert_eq!(house.tick_after(&broker, Duration::ZERO).await, (TickReport::default(), false), "a report is nothing for a tick");
 }
 
