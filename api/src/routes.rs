@@ -23,6 +23,7 @@ pub(crate) fn wired(state: ApiState) -> (Router, Arc<Api>) {
     let hub = Hub::new(Arc::clone(&state.broker), Arc::clone(&state.clock), readers_max);
     let api = Arc::new(Api { state, keys, document: openapi::Document::new(document), queues: KnownQueues::default(), hub });
     let router = router
+        .fallback(rules::nowhere)
         .layer(from_fn_with_state(Arc::clone(&api), auth::authenticate))
         .layer(from_fn_with_state(Arc::clone(&api), envelope::envelope))
         .with_state(Arc::clone(&api));

@@ -10,7 +10,7 @@ mod routes;
 pub(crate) use etag::{IfMatch, etag};
 pub(crate) use gate::{FailuresView, GateView, PauseBody};
 pub(crate) use limits::{LimitsBody, RateBody};
-pub(crate) use place::Place;
+pub(crate) use place::{Place, nowhere};
 pub(crate) use routes::{key, kind, queue, tenant};
 
 use crate::{

@@ -30,23 +30,30 @@ use tokio_util::sync::CancellationToken;
 pub struct Parts {
     /// The leased job.
     pub lease: Arc<Lease>,
-    /// Where it lives.
+    /// Fires when the attempt should stop: cancel requested, lease lost, or the worker's grace is over.
+    pub cancelled: CancellationToken,
+    /// Where a trace goes on from this attempt.
+    pub trace: Option<Trace>,
+    /// What all attempts work with.
+    pub tools: Arc<Tools>,
+}
+
+/// What all attempts of a process work with. Shared as one, so that an attempt counts one reference and not one for each.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    /// Where the jobs live.
     pub broker: Arc<dyn Broker>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub random: Arc<dyn Random>,
-    /// Fires when the attempt should stop: cancel requested, lease lost, or the worker's grace is over.
-    pub cancelled: CancellationToken,
-    /// Checks the jobs that the handler enqueues. One per process.
+    /// Checks the jobs that handlers enqueue.
     pub checker: Arc<Checker>,
-    /// For calls to the outside world. One per process; knows `--allow-outbound`.
+    /// For calls to the outside world; knows `--allow-outbound`.
     pub outbound: Outbound,
-    /// What providers said about outside quotas. One per process.
+    /// What providers said about outside quotas.
     pub headers: Headers,
-    /// Where a trace goes on from this attempt.
-    pub trace: Option<Trace>,
-    /// For the secrets that args name. One per process.
+    /// For the secrets that args name.
     pub secrets: SecretKeeper,
     /// What the operator gives backups to work with; None: this process makes none.
     pub backups: Option<Arc<longshore_backup::Means>>,
@@ -119,17 +126,17 @@ impl Context {
     /// Time.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.inner.parts.clock
+        &self.inner.parts.tools.clock
     }
     /// Chance.
     #[must_use]
     pub fn random(&self) -> &Arc<dyn Random> {
-        &self.inner.parts.random
+        &self.inner.parts.tools.random
     }
     /// The client for calls to the outside world.
     #[must_use]
     pub fn outbound(&self) -> &Outbound {
-        &self.inner.parts.outbound
+        &self.inner.parts.tools.outbound
     }
     /// Where a trace goes on from this attempt: the attempt's own span, or, where no spans are collected, what the job came with. The jobs that it
     /// makes and its calls through [`Context::outbound`] go on from there by themselves; for another way out, send it as `traceparent`.
@@ -139,7 +146,7 @@ impl Context {
     }
     /// What the operator gives backups to work with.
     pub(crate) fn backup_means(&self) -> Option<&longshore_backup::Means> {
-        self.inner.parts.backups.as_deref()
+        self.inner.parts.tools.backups.as_deref()
     }
     /// Completes when the attempt should stop: cancel requested, lease lost, or the worker's grace is over.
     pub async fn cancelled(&self) {

@@ -24,7 +24,7 @@ pub use backoff::backoff;
 pub use blobs::{BLOB_MAX, BlobError, Blobs, Candidate, Listing, Owner, is_large};
 pub use catalog::Catalog;
 pub use checker::{Checker, Shape};
-pub use context::{Context, Headers, Learning, Level, Parts, Remaining, Resource};
+pub use context::{Context, Headers, Learning, Level, Parts, Remaining, Resource, Tools};
 pub use decide::{Attempted, decide};
 pub use failure::{Cause, Failure};
 pub use kind::{Kind, Retry, minutes, seconds};

@@ -70,7 +70,7 @@ impl Context {
     /// # Errors
     /// Fatal (`secrets.absent`) when there is none; Retry (`secrets.unavailable`) when the provider cannot tell.
     pub async fn secret(&self, of: &SecretRef) -> Result<Secret<String>, Failure> {
-        let (keeper, name, tenant) = (&self.inner.parts.secrets, of.name(), self.tenant());
+        let (keeper, name, tenant) = (&self.inner.parts.tools.secrets, of.name(), self.tenant());
         let found = keeper.provider.get(tenant, name).await.map_err(|error| {
             let message = format!("the secret `{name}` of tenant {tenant} cannot be told: {error}");
             Failure::Retry(Cause::new(Code::SecretUnavailable, message))

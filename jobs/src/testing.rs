@@ -1,6 +1,6 @@
 //! What the tests of this crate stand on: the model broker, a clock that they move, and jobs leased from it.
 
-use crate::{Blobs, Catalog, Checker, Context, Headers, JobRequest, Outbound, Parts, SecretKeeper};
+use crate::{Blobs, Catalog, Checker, Context, Headers, JobRequest, Outbound, Parts, SecretKeeper, Tools};
 use longshore_base::{ManualClock, Millis, Name, SeededRandom};
 use longshore_queue::{Broker, Enqueued, Job, JobId, Lease, LeaseRequest, LogLine, NewJob, Scope, model::ModelBroker};
 use longshore_store::{Files, FilesOptions};
@@ -101,19 +101,17 @@ impl House {
     }
 
     pub(crate) fn context_with(&self, lease: Lease, cancelled: CancellationToken) -> Context {
-        Context::new(Parts {
-            lease: Arc::new(lease),
+        let tools = Tools {
             broker: self.broker.clone(),
             clock: Arc::new(self.clock.clone()),
             random: self.random.clone(),
-            cancelled,
             checker: Arc::clone(&self.checker),
             outbound: self.outbound.clone(),
             headers: self.headers.clone(),
-            trace: None,
             secrets: self.secrets.clone(),
             backups: self.backups.clone(),
-        })
+        };
+        Context::new(Parts { lease: Arc::new(lease), cancelled, trace: None, tools: Arc::new(tools) })
     }
 
     /// The context of a fresh job of this kind.

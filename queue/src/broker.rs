@@ -7,12 +7,12 @@ use crate::{
     Ack, Acked, Alert, BeatReply, BrokerError, Command, Delivered, Delivery, Due, DueSchedules, Explanation, ExtendReply, Feed, Filter,
     Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, Json, KindRecord, LaneView, LeaseReply, LeaseRequest, Letter, Logs, NewJob,
     Note, Page, Priority, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves, ScheduleChange,
-    ScheduleFilter, SchedulePage, ScheduleState, ScopeState, State, TickRecord, TickReport, Token, Undo, WorkerReport,
+    ScheduleFilter, SchedulePage, ScheduleState, ScopeState, State, TickRecord, TickReport, Token, Undo, Watched, WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Millis, Name, Scope};
 use serde::{Deserialize, Serialize};
-use std::{fmt::Debug, time::Duration};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 type Result<T> = std::result::Result<T, BrokerError>;
 
@@ -169,8 +169,9 @@ pub trait Broker: Send + Sync + Debug + 'static {
     /// Waits until there may be more queues than `known`, or `at_most`. A hint.
     async fn wait_queues(&self, known: usize, at_most: Duration);
 
-    /// Waits until somebody may have changed this job (a cancel request included), or `at_most`. A hint.
-    async fn watch(&self, id: JobId, at_most: Duration);
+    /// Waits until there is news of `jobs`, which are of this queue: somebody may have changed one of them (a cancel request included). Or
+    /// `at_most`. A hint, and kept up for jobs that are added meanwhile. Between two calls news is kept for a while.
+    async fn watch(&self, queue: &Name, jobs: &Arc<Watched>, at_most: Duration);
 
     // ---- events: a queue's feed is kept while somebody listens, and for a minute after
 

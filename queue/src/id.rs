@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 use uuid::Uuid;
 
 /// The permanent number of a queue (and, later, shard), from the broker's registry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Home(pub u16);
 
 /// A UUIDv7 (RFC 9562 section 5.7) whose last 16 random bits are its queue's [`Home`], so that a job is found without a search.

@@ -29,6 +29,7 @@ mod schedule;
 mod sqlite;
 mod state;
 mod wait;
+mod watched;
 
 pub use ack::{Ack, Acked, Held, Lease, LeaseReply, LeaseRequest, Outcome, Token};
 pub use broker::{Begun, Broker, Durability, Edit, Enqueued};
@@ -63,6 +64,7 @@ pub use schedule::{
 pub use sqlite::{SqliteBroker, SqliteOptions};
 pub use state::{MOVES, Move, State};
 pub use wait::{Child, ChildOutcome, Delivered, Delivery, Inbox, Signal, Wait, WaitOn, WaitPolicy, Woken};
+pub use watched::Watched;
 
 /// Args and output larger than this are refused by brokers, in bytes of JSON; what is larger lies in a file, and the record has a [`Claim`].
 pub const PAYLOAD_MAX: usize = 256 * 1024;

@@ -82,6 +82,7 @@ pub(crate) fn settle(job: &Running, attempted: Attempted, floor: &Floor) {
     }
     let ran = job.ran(floor.clock.elapsed());
     let Running { lease, queue, .. } = job;
+    queue.unwatch(job);
     // Once more: what panics after the handler (a destructor) comes here past `run`.
     let attempted = match job.context.get() {
         Some(cx) => cx.covered(attempted),
@@ -199,19 +200,7 @@ async fn must_stop(job: &Running, floor: &Floor) {
 }
 
 fn context(job: &Running, lease: Arc<Lease>, floor: &Floor, trace: Option<Trace>) -> Context {
-    Context::new(Parts {
-        lease,
-        broker: floor.broker.clone(),
-        clock: floor.clock.clone(),
-        random: floor.random.clone(),
-        cancelled: job.cancelled.clone(),
-        checker: floor.checker.clone(),
-        outbound: floor.outbound.clone(),
-        headers: floor.headers.clone(),
-        trace,
-        secrets: floor.options.secrets.clone(),
-        backups: floor.options.backups.clone(),
-    })
+    Context::new(Parts { lease, cancelled: job.cancelled.clone(), trace, tools: floor.tools.clone() })
 }
 
 /// What a panic said.

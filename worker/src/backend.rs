@@ -143,8 +143,9 @@ impl Service<Task<Job>> for Handler {
         Poll::Ready(Ok(()))
     }
     fn call(&mut self, task: Task<Job>) -> Self::Future {
-        let floor = self.0.clone();
-        Box::pin(async move { Ok(attempt::run(&task.args, &floor).await) })
+        // Of the task nothing else is needed, for as long as the attempt may take.
+        let (job, floor) = (task.args, self.0.clone());
+        Box::pin(async move { Ok(attempt::run(&job, &floor).await) })
     }
 }
 

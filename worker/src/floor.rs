@@ -2,7 +2,7 @@
 
 use crate::{options::Options, permits::Permits, queue::Queue, running::Running, watchdog::Watchdog};
 use longshore_base::{Clock, Millis, Name, Random};
-use longshore_jobs::{Catalog, Checker, Headers, Outbound};
+use longshore_jobs::{Catalog, Checker, Headers, Outbound, Tools};
 use longshore_queue::{Broker, WorkerState};
 use std::{
     collections::BTreeMap,
@@ -26,12 +26,8 @@ pub(crate) struct Floor {
     pub(crate) kinds: Arc<[Name]>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
-    /// For the jobs that handlers enqueue.
-    pub(crate) checker: Arc<Checker>,
-    /// For the calls that handlers make.
-    pub(crate) outbound: Outbound,
-    /// What providers told the handlers.
-    pub(crate) headers: Headers,
+    /// What handlers work with.
+    pub(crate) tools: Arc<Tools>,
     pub(crate) started_at: Millis,
     pub(crate) permits: Arc<Permits>,
     /// Served so far; only grows.
@@ -64,8 +60,8 @@ pub(crate) struct Floor {
     calm: Notify,
 }
 
-/// What a worker is built from.
-pub(crate) struct Tools {
+/// What a worker is built on.
+pub(crate) struct Ground {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) catalog: Catalog,
     pub(crate) clock: Arc<dyn Clock>,
@@ -73,15 +69,23 @@ pub(crate) struct Tools {
 }
 
 impl Floor {
-    pub(crate) fn new(options: Options, tools: Tools, starts: mpsc::UnboundedSender<Arc<Running>>) -> Arc<Self> {
-        let Tools { broker, catalog, clock, random } = tools;
+    pub(crate) fn new(options: Options, ground: Ground, starts: mpsc::UnboundedSender<Arc<Running>>) -> Arc<Self> {
+        let Ground { broker, catalog, clock, random } = ground;
+        let tools = Tools {
+            checker: Arc::new(Checker::new(broker.clone(), clock.clone()).with_blobs(options.blobs.clone())),
+            outbound: Outbound::new(options.allow_outbound.clone()),
+            headers: Headers::new(broker.clone(), clock.clone()),
+            secrets: options.secrets.clone(),
+            backups: options.backups.clone(),
+            broker: broker.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        };
         let start = random.bits() as u32;
         Arc::new(Self {
             id: format!("{}-{}-{start:08x}", options.host, std::process::id()),
             kinds: catalog.names(),
-            checker: Arc::new(Checker::new(broker.clone(), clock.clone()).with_blobs(options.blobs.clone())),
-            outbound: Outbound::new(options.allow_outbound.clone()),
-            headers: Headers::new(broker.clone(), clock.clone()),
+            tools: Arc::new(tools),
             started_at: clock.now(),
             permits: Permits::new(options.concurrency),
             queues: RwLock::default(),

@@ -1,8 +1,8 @@
 //! Keeps leases, and stops what must stop: one extend per queue per heartbeat, on a thread of its own, so that no handler and no
 //! busy runtime can stand in its way. The same thread watches every attempt: its timeout, its lease, its cancellation.
 //!
-//! A cancel request comes back with extend. So that it is heard within a second, each attempt that is not over after a moment is
-//! watched for a hint, and a hint makes the queue extend at once.
+//! A cancel request comes back with extend. So that it is heard within a second, attempts that are not over after a moment are watched, and
+//! news of one of them makes its queue extend at once.
 
 use crate::{
     attempt::{self, COURTESY},
@@ -11,20 +11,20 @@ use crate::{
     queue::{Queue, as_held},
     running::{Running, Stop},
 };
-use longshore_queue::{BrokerError, ExtendReply, Held, JobId, Token};
+use longshore_base::Name;
+use longshore_queue::{BrokerError, ExtendReply, Held, JobId};
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
     time::Duration,
 };
-use tokio::task::AbortHandle;
 
 /// How often attempts are looked at while there are any.
 const LOOK: Duration = Duration::from_millis(50);
 /// An attempt that lasts this long is watched for a cancel request.
 const WATCHED_AFTER: Duration = Duration::from_millis(250);
-/// A watch is renewed this often.
+/// The broker is asked for news again this often.
 const WATCH: Duration = Duration::from_secs(8);
 /// Extends of one queue are at least this far apart, hints or not.
 const APART: Duration = Duration::from_millis(100);
@@ -40,14 +40,15 @@ const OBSTINATE: Duration = Duration::from_millis(500);
 pub(crate) fn start(floor: Arc<Floor>) -> std::io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("longshore-heartbeat".to_owned()).spawn(move || {
-        runtime.block_on(Heartbeat { floor, watched: HashMap::new() }.run());
+        runtime.block_on(Heartbeat { floor, listening: HashMap::new() }.run());
         runtime.shutdown_background();
     })
 }
 
 struct Heartbeat {
     floor: Arc<Floor>,
-    watched: HashMap<(JobId, Token), (Arc<Running>, AbortHandle)>,
+    /// By queue: who listens for news of its attempts, while any is watched.
+    listening: HashMap<Name, tokio::task::JoinHandle<()>>,
 }
 
 impl Heartbeat {
@@ -68,13 +69,6 @@ impl Heartbeat {
             for queue in floor.queues() {
                 self.look_after(&queue);
             }
-            self.watched.retain(|_, (job, watch)| {
-                let runs = !job.is_settled();
-                if !runs {
-                    watch.abort();
-                }
-                runs
-            });
         }
     }
 
@@ -86,34 +80,38 @@ impl Heartbeat {
         let now = self.floor.clock.elapsed();
         for job in jobs.iter().filter(|job| !job.is_settled()) {
             check(job, now, &self.floor);
-            if now > job.arrived() + WATCHED_AFTER && !self.watched.contains_key(&(job.lease.job.id, job.lease.token)) {
-                self.watch(queue, job);
+            if now > job.arrived() + WATCHED_AFTER && queue.watch(job) {
+                // It may have been asked to stop before anybody listened.
+                queue.extend_by(millis(now));
             }
         }
+        self.listen(queue);
         let due = queue.extend_at.load(Ordering::Acquire) <= now.as_millis() as u64;
         if due && !queue.extending.swap(true, Ordering::AcqRel) {
             tokio::spawn(extend(self.floor.clone(), queue.clone(), jobs, settled));
         }
     }
 
-    /// Extends at the first watch and around every hint, in case a request falls between two watches.
-    fn watch(&mut self, queue: &Arc<Queue>, job: &Arc<Running>) {
-        let (floor, queue, id) = (self.floor.clone(), queue.clone(), job.lease.job.id);
-        let task = tokio::spawn(async move {
-            queue.extend_by(millis(floor.clock.elapsed()));
-            while !floor.stopped.is_cancelled() {
-                tokio::select! {
-                    () = floor.broker.watch(id, WATCH * 4) => {}
-                    // No news. The broker is asked again because it may stop telling after a while.
-                    () = floor.clock.sleep(WATCH) => continue,
-                }
-                queue.extend_by(millis(floor.clock.elapsed()));
-                floor.nudge.notify_one();
-                floor.clock.sleep(APART).await;
-                queue.extend_by(millis(floor.clock.elapsed()));
-            }
-        });
-        self.watched.insert((id, job.lease.token), (job.clone(), task.abort_handle()));
+    fn listen(&mut self, queue: &Arc<Queue>) {
+        let listens = self.listening.get(&queue.name).is_some_and(|task| !task.is_finished());
+        if !listens && !queue.watched.is_empty() {
+            self.listening.insert(queue.name.clone(), tokio::spawn(listen(self.floor.clone(), queue.clone())));
+        }
+    }
+}
+
+/// Extends around all news of a queue's watched attempts, until none is left.
+async fn listen(floor: Arc<Floor>, queue: Arc<Queue>) {
+    while !queue.watched.is_empty() {
+        // Asked again after a while, because the broker may stop telling.
+        floor.broker.watch(&queue.name, &queue.watched, WATCH).await;
+        if !queue.watched.take_news() {
+            continue;
+        }
+        queue.extend_by(millis(floor.clock.elapsed()));
+        floor.nudge.notify_one();
+        floor.clock.sleep(APART).await;
+        queue.extend_by(millis(floor.clock.elapsed()));
     }
 }
 

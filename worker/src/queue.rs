@@ -7,7 +7,7 @@ use crate::{
     running::Running,
 };
 use longshore_base::Name;
-use longshore_queue::{Ack, Held, LeaseRequest, Token};
+use longshore_queue::{Ack, Held, LeaseRequest, Token, Watched};
 use std::{
     collections::HashMap,
     sync::{
@@ -29,6 +29,8 @@ pub(crate) struct Queue {
     pub(crate) settled: Notify,
     held: Mutex<Holdings>,
     kinds: Mutex<HashMap<Name, Arc<KindMeter>>>,
+    /// Attempts of which the broker's news is wanted.
+    pub(crate) watched: Arc<Watched>,
     /// Attempts that have not ended.
     pub(crate) running: AtomicUsize,
     /// About how long attempts take, in microseconds.
@@ -59,6 +61,7 @@ impl Queue {
             settled: Notify::new(),
             held: Mutex::default(),
             kinds: Mutex::default(),
+            watched: Arc::default(),
             running: AtomicUsize::new(0),
             usual_us: AtomicU64::new(u64::from(u32::MAX)),
             extend_at: AtomicU64::new(0),
@@ -110,6 +113,24 @@ impl Queue {
     }
     pub(crate) fn held_count(&self) -> usize {
         self.lock().by_token.len()
+    }
+    /// News of this attempt is wanted from now on, until it is settled. False: it was before.
+    pub(crate) fn watch(&self, job: &Running) -> bool {
+        if job.watched.load(Ordering::Acquire) {
+            return false;
+        }
+        self.watched.add(job.lease.job.id);
+        job.watched.swap(true, Ordering::AcqRel);
+        // Either this sees that it was settled meanwhile, or whoever settles it sees that it is watched.
+        if job.is_settled() {
+            self.unwatch(job);
+        }
+        true
+    }
+    pub(crate) fn unwatch(&self, job: &Running) {
+        if job.watched.swap(false, Ordering::AcqRel) {
+            self.watched.remove(job.lease.job.id);
+        }
     }
     /// This kind's metrics in this queue.
     pub(crate) fn kind(&self, kind: &Name) -> Arc<KindMeter> {

@@ -73,6 +73,8 @@ pub(crate) struct Running {
     stop: AtomicU8,
     stopped_us: AtomicU64,
     settled: AtomicBool,
+    /// It is in its queue's watched ones; [`Queue::watch`] alone sets it.
+    pub(crate) watched: AtomicBool,
     /// See [`Running::abandon`].
     body: AtomicU8,
 }
@@ -100,6 +102,7 @@ impl Running {
             stop: AtomicU8::new(0),
             stopped_us: AtomicU64::new(0),
             settled: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
             body: AtomicU8::new(ALIVE),
             lease: Arc::new(lease),
         })

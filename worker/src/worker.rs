@@ -3,7 +3,7 @@
 use crate::{
     backend, beat,
     drain::{self, Drained},
-    floor::{Floor, Tools},
+    floor::{Floor, Ground},
     heartbeat,
     options::Options,
     pool,
@@ -64,7 +64,7 @@ impl Worker {
         random: Arc<dyn Random>,
     ) -> std::io::Result<Self> {
         let (starts, leased) = mpsc::unbounded_channel();
-        let floor = Floor::new(options, Tools { broker, catalog, clock, random }, starts);
+        let floor = Floor::new(options, Ground { broker, catalog, clock, random }, starts);
         let handlers = Handlers::new(floor.threads)?;
         let heartbeat = heartbeat::start(floor.clone())?;
         tracing::info!(worker = %floor.id, concurrency = floor.options.concurrency, queues = ?floor.options.queues, "worker starts");

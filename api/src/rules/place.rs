@@ -3,9 +3,9 @@
 use crate::{params::NAME, problem::Problem, state::Api};
 use axum::{
     extract::{FromRequestParts, RawPathParams},
-    http::request::Parts,
+    http::{Uri, request::Parts},
 };
-use longshore_base::Name;
+use longshore_base::{Code, Name};
 use longshore_jobs::FieldFault;
 use longshore_queue::{KEY_MAX, RuleScope};
 use std::sync::Arc;
@@ -78,6 +78,17 @@ impl FromRequestParts<Arc<Api>> for Place {
             Some(queue) if faults.is_empty() => Ok(Self { queue, scope }),
             _ => Err(Problem::faults(faults)),
         }
+    }
+}
+
+/// A path that no route has. One that names a scope that there is not is told which there are.
+pub(crate) async fn nowhere(path: Uri) -> Problem {
+    let segments: Vec<_> = path.path().split('/').skip(1).collect();
+    match segments[..] {
+        ["v1", "queues", _, scope, _, .., "limits" | "pause" | "resume"] if !["tenants", "kinds", "keys"].contains(&scope) => {
+            Problem::fault("/scope", format!("`{scope}` is no scope of a queue"), "tenants, kinds or keys, or none for the queue itself")
+        }
+        _ => Problem::new(Code::NotFound),
     }
 }
 

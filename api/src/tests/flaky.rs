@@ -233,7 +233,7 @@ impl Broker for Flaky {
     async fn wait_queues(&self, known: usize, at_most: Duration) {
         self.inner.wait_queues(known, at_most).await;
     }
-    async fn watch(&self, id: JobId, at_most: Duration) {
-        self.inner.watch(id, at_most).await;
+    async fn watch(&self, queue: &Name, jobs: &Arc<Watched>, at_most: Duration) {
+        self.inner.watch(queue, jobs, at_most).await;
     }
 }

@@ -92,13 +92,15 @@ async fn scopes_are_named_by_paths() {
         ("/v1/queues/q/keys/acme/%ff/limits".into(), vec!["/path"]),
         ("/v1/queues/q/keys/acme//limits".into(), vec!["/key"]),
         ("/v1/queues/q/limits?colour=red".into(), vec!["/colour"]),
+        ("/v1/queues/q/clients/c/limits".into(), vec!["/scope"]),
+        ("/v1/queues/q/planets/acme/k/limits".into(), vec!["/scope"]),
     ] {
         for (method, body) in [("GET", Value::Null), ("PUT", json!({})), ("DELETE", Value::Null)] {
             let answer = api.call(&api.operator, method, &path, body).await.problem(422, "request.invalid");
             assert_eq!(answer.pointers(), pointers, "{method} {path}");
         }
     }
-    for path in ["/v1/queues/q/clients/c/limits", "/v1/queues/q/keys/acme/limits", "/v1/queues/q/rules"] {
+    for path in ["/v1/queues/q/keys/acme/limits", "/v1/queues/q/rules"] {
         api.get(&api.operator, path).await.problem(404, "request.not_found");
     }
 }

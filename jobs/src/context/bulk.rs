@@ -36,7 +36,7 @@ impl Context {
             (state, _) if state.is_ended() => Some(Verdict::Skipped),
             _ => None,
         };
-        let (broker, scope) = (&self.inner.parts.broker, self.reach());
+        let (broker, scope) = (&self.inner.parts.tools.broker, self.reach());
         let mut verdicts = Vec::with_capacity(ids.len());
         for part in ids.chunks(CALL) {
             let (settled, open) = self.sort_out(part, cancellable).await?;
@@ -53,7 +53,7 @@ impl Context {
     /// # Errors
     /// Retry when the broker cannot be reached: some of them may be moved then.
     pub(crate) async fn move_jobs(&self, ids: &[JobId], queue: &Name) -> Result<Vec<Verdict>, Failure> {
-        let (broker, scope) = (&self.inner.parts.broker, self.reach());
+        let (broker, scope) = (&self.inner.parts.tools.broker, self.reach());
         let home = self.told(broker.home(queue).await)?;
         let new_id = |id: JobId| Relocation::id_of(id, self.id(), home);
         let movable = |job: &Job| match job.moved_to {
@@ -109,7 +109,7 @@ impl Context {
     async fn edit_jobs(&self, ids: &[JobId], plan: impl Fn(&Job) -> Step + Sync) -> Result<Vec<Verdict>, Failure> {
         let mut verdicts = Vec::with_capacity(ids.len());
         for part in ids.chunks(CALL) {
-            let jobs = self.told(self.inner.parts.broker.get(&self.reach(), part).await)?;
+            let jobs = self.told(self.inner.parts.tools.broker.get(&self.reach(), part).await)?;
             let edits: Vec<_> = jobs.into_iter().map(|job| self.edit_job(job, &plan)).collect();
             let settled: Vec<_> =
                 stream::iter(edits).buffered(EDITS).try_collect().await.map_err(|e: BrokerError| self.inner.failure(&e))?;
@@ -119,7 +119,7 @@ impl Context {
     }
 
     async fn edit_job(&self, mut job: Option<Job>, plan: &(impl Fn(&Job) -> Step + Sync)) -> Result<Verdict, BrokerError> {
-        let (broker, scope, own) = (&self.inner.parts.broker, self.reach(), signature(self.id()));
+        let (broker, scope, own) = (&self.inner.parts.tools.broker, self.reach(), signature(self.id()));
         for _ in 0..EDIT_TRIES {
             let Some(now) = &job else { return Ok(Verdict::Skipped) };
             if now.history.iter().any(|event| is_edit(event, &own)) {
@@ -145,7 +145,7 @@ impl Context {
 
     /// The verdicts that need no call, and the jobs that do.
     async fn sort_out(&self, ids: &[JobId], settle: impl Fn(&Job) -> Option<Verdict>) -> Result<(Vec<Option<Verdict>>, Vec<Job>), Failure> {
-        let jobs = self.told(self.inner.parts.broker.get(&self.reach(), ids).await)?;
+        let jobs = self.told(self.inner.parts.tools.broker.get(&self.reach(), ids).await)?;
         let settled: Vec<_> = jobs.iter().map(|job| job.as_ref().map_or(Some(Verdict::Skipped), &settle)).collect();
         let open = jobs.into_iter().zip(&settled).filter(|(_, verdict)| verdict.is_none()).filter_map(|(job, _)| job).collect();
         Ok((settled, open))
@@ -159,7 +159,7 @@ impl Context {
         settled: &mut [Option<Verdict>],
         open: &mut Vec<Job>,
     ) -> Result<(), Failure> {
-        let blobs = self.inner.parts.checker.blobs();
+        let blobs = self.inner.parts.tools.checker.blobs();
         let (jobs, mut gaps) = (std::mem::take(open), settled.iter_mut().filter(|verdict| verdict.is_none()));
         for job in jobs {
             let gap = gaps.next();

@@ -15,7 +15,8 @@ use tokio::sync::OnceCell;
 /// What earlier attempts kept, read once when it is first asked for, and what this one added.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoint {
-    saved: OnceCell<Kept>,
+    /// Boxed, because most attempts never ask.
+    saved: OnceCell<Box<Kept>>,
 }
 
 #[derive(Debug)]
@@ -86,17 +87,18 @@ impl Context {
             .checkpoint
             .saved
             .get_or_try_init(|| async {
-                let saves = inner.parts.broker.saved(inner.id()).await.map_err(|e| inner.failure(&e))?;
+                let saves = inner.parts.tools.broker.saved(inner.id()).await.map_err(|e| inner.failure(&e))?;
                 let steps = saves.steps.into_iter().map(|(key, result)| (key, Arc::new(OnceCell::new_with(Some(result))))).collect();
-                Ok(Kept { cursor: Mutex::new(saves.cursor), steps: Mutex::new(steps) })
+                Ok(Box::new(Kept { cursor: Mutex::new(saves.cursor), steps: Mutex::new(steps) }))
             })
             .await
+            .map(|kept| &**kept)
     }
 }
 
 impl Inner {
     async fn save(&self, saves: Saves) -> Result<(), Failure> {
-        self.parts.broker.save(self.id(), self.parts.lease.token, saves).await.map_err(|e| self.failure(&e))
+        self.parts.tools.broker.save(self.id(), self.parts.lease.token, saves).await.map_err(|e| self.failure(&e))
     }
 }
 

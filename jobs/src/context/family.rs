@@ -15,7 +15,7 @@ impl Context {
     pub async fn enqueue(&self, request: JobRequest) -> Result<Enqueued, Failure> {
         let request = self.inherit(request)?;
         let parts = &self.inner.parts;
-        let job = parts.checker.check(request, &*parts.random).await.map_err(|e| self.refused(&e))?;
+        let job = parts.tools.checker.check(request, &*parts.tools.random).await.map_err(|e| self.refused(&e))?;
         self.put(job).await
     }
 
@@ -26,7 +26,7 @@ impl Context {
     pub async fn enqueue_once(&self, key: &str, request: JobRequest) -> Result<Enqueued, Failure> {
         let request = self.inherit(request)?;
         let seed = [self.id().as_bytes().as_slice(), b"/once/", key.as_bytes()].concat();
-        let job = self.inner.parts.checker.check_derived(request, self.id().time(), &seed).await.map_err(|e| self.refused(&e))?;
+        let job = self.inner.parts.tools.checker.check_derived(request, self.id().time(), &seed).await.map_err(|e| self.refused(&e))?;
         self.put(job).await
     }
 
@@ -41,9 +41,9 @@ impl Context {
         let mut request = self.inherit(request)?;
         request.parent = Some(Parent { id: parent, key: key.clone() });
         let parts = &self.inner.parts;
-        let job = parts.checker.check(request, &*parts.random).await.map_err(|e| self.refused(&e))?;
+        let job = parts.tools.checker.check(request, &*parts.tools.random).await.map_err(|e| self.refused(&e))?;
         let child = job.id;
-        let opened = parts.broker.deliver(vec![Delivery::ChildOpened { parent, token, key, child }]).await;
+        let opened = parts.tools.broker.deliver(vec![Delivery::ChildOpened { parent, token, key, child }]).await;
         match opened.and_then(|mut each| each.pop().unwrap_or(Ok(Delivered::Gone))).map_err(|e| self.inner.failure(&e))? {
             Delivered::Kept | Delivered::Repeated => {}
             Delivered::Gone => {
@@ -60,7 +60,7 @@ impl Context {
     /// # Errors
     /// Retry when the broker cannot be reached.
     pub async fn inbox(&self) -> Result<Inbox, Failure> {
-        self.inner.parts.broker.inbox(self.id()).await.map_err(|e| self.inner.failure(&e))
+        self.inner.parts.tools.broker.inbox(self.id()).await.map_err(|e| self.inner.failure(&e))
     }
     /// The children, in the order of their keys.
     ///
@@ -119,11 +119,11 @@ impl Context {
     async fn put(&self, mut job: NewJob) -> Result<Enqueued, Failure> {
         job.trace = self.trace().cloned();
         let parts = &self.inner.parts;
-        let mut each = parts.broker.enqueue(vec![job.clone()]).await.map_err(|e| self.inner.failure(&e))?;
+        let mut each = parts.tools.broker.enqueue(vec![job.clone()]).await.map_err(|e| self.inner.failure(&e))?;
         match each.pop() {
             Some(enqueued) => {
                 let enqueued = enqueued.map_err(|e| self.inner.failure(&e))?;
-                parts.checker.blobs().settle(&job, enqueued.id).await;
+                parts.tools.checker.blobs().settle(&job, enqueued.id).await;
                 Ok(enqueued)
             }
             None => Err(Failure::Retry(Cause::new(Code::Internal, "the broker answered nothing for the job"))),

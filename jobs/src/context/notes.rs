@@ -202,7 +202,7 @@ impl Context {
         let inner = Arc::clone(&self.inner);
         tokio::spawn(async move {
             if !hurry {
-                inner.parts.clock.sleep(LINGER).await;
+                inner.parts.tools.clock.sleep(LINGER).await;
             }
             inner.write().await;
         });
@@ -241,7 +241,7 @@ impl Inner {
         let Some(mut note) = note else { return };
         // Once more, because a secret may have come in pieces.
         note.output = note.output.map(|output| self.veil.cover(&output).into_owned());
-        match self.parts.broker.note(self.id(), self.parts.lease.token, note.clone()).await {
+        match self.parts.tools.broker.note(self.id(), self.parts.lease.token, note.clone()).await {
             Ok(()) => {}
             Err(BrokerError::LeaseLost) => self.lose(),
             Err(error) => {

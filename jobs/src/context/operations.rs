@@ -20,7 +20,7 @@ impl Context {
     }
 
     pub(super) fn letters(&self) -> DeadLetters {
-        DeadLetters::new(Arc::clone(&self.inner.parts.broker), self.reach())
+        DeadLetters::new(Arc::clone(&self.inner.parts.tools.broker), self.reach())
     }
 
     /// Every job of a search, oldest first.
@@ -49,7 +49,7 @@ impl Context {
     /// # Errors
     /// Retry when the broker cannot be reached: some of them may be repeated then.
     pub(crate) async fn replay_letters(&self, letters: &[JobId], patch: Option<&Value>) -> Result<Vec<Verdict>, Failure> {
-        let checker = &*self.inner.parts.checker;
+        let checker = &*self.inner.parts.tools.checker;
         let kept_back = if patch.is_some() { self.not_theirs(letters).await? } else { HashSet::new() };
         let theirs: Vec<_> = letters.iter().copied().filter(|id| !kept_back.contains(id)).collect();
         let verdicts = self.letters().replay(&theirs, self.id(), patch, checker).await.map_err(|e| self.inner.failure(&e))?;
@@ -66,7 +66,7 @@ impl Context {
         }
         let jobs = self.letters().get(letters).await.map_err(|e| self.inner.failure(&e))?;
         for job in jobs.into_iter().flatten() {
-            match self.inner.parts.checker.check_caller(&job.kind, true).await {
+            match self.inner.parts.tools.checker.check_caller(&job.kind, true).await {
                 Ok(()) => {}
                 Err(RequestError::Broker(error)) => return Err(self.inner.failure(&error)),
                 Err(_) => drop(kept_back.insert(job.id)),

@@ -24,7 +24,7 @@ const RESETS_MAX: Duration = Duration::from_hours(24 * 31);
 /// More resources than this are not remembered when they rest.
 const REMEMBERED_MAX: usize = 256;
 
-/// What handlers of this process were told about outside quotas. One per process, in [`super::Parts`].
+/// What handlers of this process were told about outside quotas. One per process, in [`super::Tools`].
 #[derive(Debug, Clone)]
 pub struct Headers {
     inner: Arc<Inner>,
@@ -195,7 +195,7 @@ impl<'a> IntoFuture for Learning<'a> {
                 tracing::debug!(job.id = %cx.id(), name, "no resource can have this name");
                 return;
             };
-            cx.inner.parts.headers.learn(name, remaining, self.resets_in).await;
+            cx.inner.parts.tools.headers.learn(name, remaining, self.resets_in).await;
         })
     }
 }

@@ -16,7 +16,7 @@ impl Context {
     /// # Errors
     /// Retry when the broker cannot be reached.
     pub async fn schedule(&self, name: &Name) -> Result<Option<ScheduleState>, Failure> {
-        let (broker, tenant) = (&self.inner.parts.broker, self.tenant());
+        let (broker, tenant) = (&self.inner.parts.tools.broker, self.tenant());
         broker.find_schedule(&Scope::Tenant(tenant.clone()), tenant, name).await.map_err(|e| self.inner.failure(&e))
     }
 
@@ -25,7 +25,7 @@ impl Context {
     /// # Errors
     /// Retry when the broker cannot be reached.
     pub async fn ticks_there(&self, state: &ScheduleState, ticks: &[Millis]) -> Result<usize, Failure> {
-        let broker = &self.inner.parts.broker;
+        let broker = &self.inner.parts.tools.broker;
         let home = broker.home(&state.schedule.queue).await.map_err(|e| self.inner.failure(&e))?;
         let ids: Vec<_> = ticks.iter().map(|at| JobId::derived(*at, home, &state.incarnation.seed(*at))).collect();
         let mut there = 0;
@@ -54,10 +54,10 @@ impl Context {
         for part in ticks.chunks(most) {
             let mut jobs = Vec::with_capacity(part.len());
             for at in part {
-                jobs.push(parts.checker.tick(state, *at).await.map_err(|e| self.refused(&e))?);
+                jobs.push(parts.tools.checker.tick(state, *at).await.map_err(|e| self.refused(&e))?);
             }
             let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
-            for (id, enqueued) in ids.iter().zip(parts.broker.enqueue(jobs).await.map_err(|e| self.inner.failure(&e))?) {
+            for (id, enqueued) in ids.iter().zip(parts.tools.broker.enqueue(jobs).await.map_err(|e| self.inner.failure(&e))?) {
                 own += usize::from(enqueued.map_err(|e| self.inner.failure(&e))?.id == *id);
             }
         }

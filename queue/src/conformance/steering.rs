@@ -2,12 +2,12 @@
 
 use super::{Case, KIND, LONG, SHORT, complete, retry};
 use crate::{
-    Begun, BrokerError, Command, Due, KindRecord, NewJob, Pause, Policy, RuleChange, RuleScope, Scope, ServedQueue, State, WorkerReport,
-    WorkerState,
+    Begun, BrokerError, Command, Due, KindRecord, NewJob, Pause, Policy, RuleChange, RuleScope, Scope, ServedQueue, State, Watched,
+    WorkerReport, WorkerState,
 };
 use longshore_base::Name;
 use serde_json::json;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 fn pause(until: Option<i64>) -> RuleChange {
     RuleChange::Pause(Pause { until, reason: Some("because".into()), by: Some("somebody".into()) })
@@ -274,9 +274,15 @@ pub async fn q7_wake_ups_are_bounded(c: &Case) {
 /// Whoever watches a job hears of a cancel request, and of its end.
 pub async fn q7_wake_ups_reach_those_who_watch_a_job(c: &Case) {
     let lease = c.running().await;
-    let watch = || c.broker.watch(lease.job.id, LONG);
-    hears("cancel", watch(), async || c.cancel(lease.job.id).await).await;
-    hears("end", watch(), async || c.try_ack(&lease, complete()).await).await;
+    let watched = Arc::new(Watched::default());
+    watched.add(lease.job.id);
+    let news = async || {
+        while !watched.take_news() {
+            c.broker.watch(&c.queue, &watched, LONG).await;
+        }
+    };
+    hears("cancel", news(), async || c.cancel(lease.job.id).await).await;
+    hears("end", news(), async || c.try_ack(&lease, complete()).await).await;
 }
 
 /// Starts waiting, does it, and expects the wait to end long before its time.

@@ -6,12 +6,12 @@ use crate::{
     Explanation, ExtendReply, Feed, Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply,
     LeaseRequest, Letter, Logs, Losses, NewJob, Note, Page, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange,
     RuleScope, Saves, ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token,
-    Undo, WorkerReport,
+    Undo, Watched, WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Clock, ManualClock, Millis, Name};
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::sync::Notify;
@@ -204,10 +204,14 @@ impl Broker for ModelBroker {
     async fn wait_queues(&self, known: usize, at_most: Duration) {
         self.until(at_most, |world| world.homes.len() > known).await;
     }
-    async fn watch(&self, id: JobId, at_most: Duration) {
-        let shown = |world: &World| world.record(id).map(|r| format!("{:?}", r.job));
+    async fn watch(&self, _: &Name, jobs: &Arc<Watched>, at_most: Duration) {
+        let ids = jobs.ids();
+        let shown = |world: &World| -> Vec<_> { ids.iter().map(|id| world.record(*id).map(|r| format!("{:?}", r.job))).collect() };
         let before = shown(&self.world());
         self.until(at_most, |world| shown(world) != before).await;
+        if shown(&self.world()) != before {
+            jobs.may_have_missed();
+        }
     }
     async fn feed(&self, queue: &Name, after: Option<&str>, limit: usize) -> Result<Feed> {
         Ok(self.world().feed(self.clock.now(), queue, after, limit))

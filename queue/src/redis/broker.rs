@@ -1,19 +1,22 @@
 //! The contract, call by call; each is done in the file of its group.
 
-use super::{RedisBroker, Result, keys, script::Script, signal};
+use super::{RedisBroker, Result, keys, record::millis, script::Script, signal};
 use crate::{
     Ack, Acked, Alert, BeatReply, Begun, Broker, Command, Delivered, Delivery, DueSchedules, Durability, Edit, Enqueued, Explanation,
     ExtendReply, Feed, Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest,
     Letter, Logs, NewJob, Note, Page, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves,
-    ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token, Undo,
+    ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token, Undo, Watched,
     WorkerReport,
 };
 use async_trait::async_trait;
 use longshore_base::{Millis, Name};
-use std::{sync::PoisonError, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 /// A queue goes on telling of changed jobs for this long after somebody watched one.
-const WATCH_MS: u64 = 30_000;
+const WATCH: Duration = Duration::from_secs(30);
 
 #[async_trait]
 impl Broker for RedisBroker {
@@ -152,28 +155,33 @@ impl Broker for RedisBroker {
         let hearing = self.ears.listen(&self.router, keys::slot(&key), &format!("{key}:sig"), &self.queues.signal).await;
         self.queues.signal.work.wait(&*self.options.clock, hearing.bound(at_most)).await;
     }
-    async fn watch(&self, id: JobId, at_most: Duration) {
+    async fn watch(&self, queue: &Name, jobs: &Arc<Watched>, at_most: Duration) {
         let at_most = signal::jittered(at_most, &*self.options.random);
-        let Ok(queue) = self.queue_of(id).await else { return self.options.clock.sleep(at_most).await };
+        let Ok(queue) = self.queue(queue).await else { return self.options.clock.sleep(at_most).await };
+        queue.signal.watchers.join(jobs);
         let hearing = self.ears.listen(&self.router, queue.slot, &keys::sibling(&queue.meta, "sig"), &queue.signal).await;
         let now = self.options.clock.elapsed();
-        let asked = {
+        let (asks, was_told) = {
             let mut until = queue.watched_until.lock().unwrap_or_else(PoisonError::into_inner);
-            let asked = now < *until;
-            if !asked {
-                *until = now + Duration::from_millis(WATCH_MS / 3);
+            let (asks, was_told) = (now >= *until, *until > Duration::ZERO && now < *until + WATCH - WATCH / 3);
+            if asks {
+                *until = now + WATCH / 3;
             }
-            asked
+            (asks, was_told)
         };
-        if !asked {
+        if asks {
             let mut command = self.command(Script::Watch, &queue.meta);
-            command.arg(WATCH_MS);
+            command.arg(millis(WATCH));
             if self.call(&queue, Script::Watch, &command).await.is_err() {
                 *queue.watched_until.lock().unwrap_or_else(PoisonError::into_inner) = Duration::ZERO;
+            } else if !was_told {
+                // Before that nobody told this process anything.
+                jobs.may_have_missed();
             }
         }
-        if hearing != signal::Hearing::FromNow {
-            queue.signal.watch(keys::short(id), &*self.options.clock, hearing.bound(at_most)).await;
+        tokio::select! {
+            () = jobs.wait() => {}
+            () = self.options.clock.sleep(hearing.bound(at_most)) => {}
         }
     }
     async fn feed(&self, queue: &Name, after: Option<&str>, limit: usize) -> Result<Feed> {

@@ -194,7 +194,7 @@ impl Queues {
             home,
             meta,
             slot,
-            signal: Arc::default(),
+            signal: Signal::new(home),
             gathering: Gathering::default(),
             announced: Announced::default(),
             watched_until: Mutex::default(),

@@ -2,6 +2,7 @@
 //! have changed) and `c` and ids (these running jobs are asked to stop). Signals are hints: whoever waits has a bound.
 
 use super::{keys, node::Node, router::Router};
+use crate::{Home, watched::Watchers};
 use longshore_base::{Clock, Random};
 use redis::{PushInfo, PushKind, Value, aio::ConnectionLike, aio::MultiplexedConnection};
 use std::{
@@ -13,18 +14,6 @@ use std::{
     time::Duration,
 };
 use tokio::sync::Notify;
-
-/// How many ids a queue remembers as watched.
-const WATCHED_MAX: usize = 4096;
-
-/// What is known of one watched job.
-#[derive(Debug, Default)]
-struct Watched {
-    notify: Arc<Notify>,
-    /// It changed since somebody last waited.
-    missed: bool,
-    waiting: usize,
-}
 
 /// Something that rings, and waits that end when it does.
 #[derive(Debug, Default)]
@@ -79,22 +68,22 @@ pub(super) struct Signal {
     pub(super) work: Bell,
     /// Jobs have changed, so the feed may have something new.
     pub(super) feed: Bell,
-    watched: Mutex<HashMap<keys::Short, Watched>>,
+    /// Who wants news of jobs.
+    pub(super) watchers: Watchers,
+    home: Home,
     /// Set while a connection is subscribed to the queue's channel.
     subscription: Mutex<Option<Arc<AtomicBool>>>,
     subscribing: tokio::sync::Mutex<()>,
 }
 
 impl Signal {
+    pub(super) fn new(home: Home) -> Arc<Self> {
+        Arc::new(Self { home, ..Self::default() })
+    }
+
     fn changed(&self, ids: &[u8]) {
-        let mut watched = lock(&self.watched);
-        for id in ids.chunks_exact(14) {
-            if let Some(entry) = keys::Short::try_from(id).ok().and_then(|id| watched.get_mut(&id)) {
-                entry.missed = true;
-                entry.notify.notify_waiters();
-            }
-        }
-        drop(watched);
+        let ids: Vec<_> = ids.chunks_exact(14).filter_map(|id| keys::long(id, self.home)).collect();
+        self.watchers.changed(&ids);
         self.feed.ring();
     }
 
@@ -102,53 +91,7 @@ impl Signal {
     fn lost(&self) {
         self.work.ring();
         self.feed.ring();
-        for entry in lock(&self.watched).values() {
-            entry.notify.notify_waiters();
-        }
-    }
-
-    /// Waits for news of one job.
-    pub(super) async fn watch(&self, id: keys::Short, clock: &dyn Clock, at_most: Duration) {
-        let notify = {
-            let mut watched = lock(&self.watched);
-            if watched.len() >= WATCHED_MAX {
-                watched.retain(|_, entry| entry.waiting > 0);
-            }
-            let entry = watched.entry(id).or_default();
-            entry.waiting += 1;
-            Arc::clone(&entry.notify)
-        };
-        let waiting = Waiting { signal: self, id };
-        let next = notify.notified();
-        tokio::pin!(next);
-        next.as_mut().enable();
-        if !waiting.take_news() {
-            tokio::select! {
-                () = next => { waiting.take_news(); }
-                () = clock.sleep(at_most) => {}
-            }
-        }
-        drop(waiting);
-    }
-}
-
-/// Counts a watcher off, also when its future is dropped.
-struct Waiting<'a> {
-    signal: &'a Signal,
-    id: keys::Short,
-}
-
-impl Waiting<'_> {
-    fn take_news(&self) -> bool {
-        lock(&self.signal.watched).get_mut(&self.id).is_some_and(|entry| std::mem::take(&mut entry.missed))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if let Some(entry) = lock(&self.signal.watched).get_mut(&self.id) {
-            entry.waiting -= 1;
-        }
+        self.watchers.may_have_missed();
     }
 }
 

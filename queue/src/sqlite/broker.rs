@@ -8,7 +8,7 @@ use crate::{
     Ack, Acked, Alert, BeatReply, Begun, Broker, Command, Delivered, Delivery, DueSchedules, Durability, Edit, Enqueued, Explanation,
     ExtendReply, Feed, Filter, Fire, Fired, Group, Health, Held, Home, Inbox, Job, JobId, KindRecord, LaneView, LeaseReply, LeaseRequest,
     Letter, Logs, NewJob, Note, Page, QueueStats, Relocation, Replay, ResourceChange, ResourceState, RuleChange, RuleScope, Saves,
-    ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token, Undo,
+    ScheduleChange, ScheduleFilter, SchedulePage, ScheduleState, Scope, ScopeState, State, TickRecord, TickReport, Token, Undo, Watched,
     WorkerReport,
 };
 use async_trait::async_trait;
@@ -263,8 +263,8 @@ impl Broker for SqliteBroker {
         }
     }
 
-    async fn watch(&self, id: JobId, at_most: Duration) {
-        self.signals.watch(id, at_most, &*self.clock).await;
+    async fn watch(&self, _: &Name, jobs: &Arc<Watched>, at_most: Duration) {
+        self.signals.watch(jobs, at_most, &*self.clock).await;
     }
 
     async fn feed(&self, queue: &Name, after: Option<&str>, limit: usize) -> Result<Feed> {

@@ -1,12 +1,12 @@
 //! Wake-ups inside the process. All are hints; they are sent after the commit that they tell of.
 
-use crate::{Home, JobId};
+use crate::{Home, JobId, Watched, watched::Watchers};
 use longshore_base::Clock;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -55,14 +55,14 @@ pub(super) struct Signals {
     queues: Mutex<HashMap<u16, Arc<Bell>>>,
     /// A queue was made.
     pub(super) opened: Notify,
-    jobs: Mutex<HashMap<JobId, (usize, Arc<Notify>)>>,
-    watchers: AtomicUsize,
+    /// Who wants news of jobs.
+    watchers: Watchers,
 }
 
 impl Signals {
     /// Whether anybody watches a job.
     pub(super) fn watched(&self) -> bool {
-        self.watchers.load(Ordering::Acquire) > 0
+        self.watchers.any()
     }
 
     /// Rings for everything in `touched`.
@@ -73,8 +73,7 @@ impl Signals {
             bell.notify.notify_waiters();
         }
         if !touched.jobs.is_empty() {
-            let jobs = lock(&self.jobs);
-            touched.jobs.iter().filter_map(|id| jobs.get(id)).for_each(|(_, notify)| notify.notify_waiters());
+            self.watchers.changed(&touched.jobs);
         }
     }
 
@@ -100,44 +99,14 @@ impl Signals {
         pause(rings, at_most, clock).await;
     }
 
-    /// Until somebody touches this job.
-    pub(super) async fn watch(&self, id: JobId, at_most: Duration, clock: &dyn Clock) {
-        let notify = {
-            let mut jobs = lock(&self.jobs);
-            let entry = jobs.entry(id).or_default();
-            entry.0 += 1;
-            Arc::clone(&entry.1)
-        };
-        let watching = Watching { signals: self, id };
-        self.watchers.fetch_add(1, Ordering::AcqRel);
-        let touched = notify.notified();
-        tokio::pin!(touched);
-        touched.as_mut().enable();
-        pause(touched, at_most, clock).await;
-        drop(watching);
+    /// Until there is news of these jobs.
+    pub(super) async fn watch(&self, jobs: &Arc<Watched>, at_most: Duration, clock: &dyn Clock) {
+        self.watchers.join(jobs);
+        pause(jobs.wait(), at_most, clock).await;
     }
 
     fn bell(&self, queue: u16) -> Arc<Bell> {
         Arc::clone(lock(&self.queues).entry(queue).or_default())
-    }
-}
-
-/// Ends the watch, also when its future is dropped half-way.
-struct Watching<'s> {
-    signals: &'s Signals,
-    id: JobId,
-}
-
-impl Drop for Watching<'_> {
-    fn drop(&mut self) {
-        self.signals.watchers.fetch_sub(1, Ordering::AcqRel);
-        let mut jobs = lock(&self.signals.jobs);
-        if let Some(entry) = jobs.get_mut(&self.id) {
-            entry.0 -= 1;
-            if entry.0 == 0 {
-                jobs.remove(&self.id);
-            }
-        }
     }
 }
 

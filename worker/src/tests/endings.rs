@@ -117,6 +117,31 @@ async fn a_cancelled_job_stops_within_a_second() {
     worker.stop_now().await;
 }
 
+/// Also beside others that go on, and what has ended is not watched any longer.
+#[tokio::test]
+async fn one_of_many_watched_jobs_hears_of_its_cancel_and_ended_ones_are_let_go() {
+    let house = House::new("cancel one of many").await;
+    let worker = house.worker(crate::Options { lease_ms: 60_000, heartbeat_ms: 20_000, ..options() });
+    let mut ids = Vec::new();
+    for _ in 0..8 {
+        ids.push(house.enqueue(Act::Wait).await);
+    }
+    let watches = async || house.cuts.watched.lock().unwrap().clone();
+    let watched = house.eventually("they are watched", watches).await;
+    // One after the other: the first may owe it to the extend that their first watch brings.
+    for id in &ids[..4] {
+        house.broker.cancel(&Scope::All, &[*id]).await.unwrap();
+        house.until_job(*id, "it is cancelled", |job| job.state == State::Cancelled).await;
+    }
+    assert!(!watched.is_empty());
+    house.probe.open();
+    for id in &ids[4..] {
+        house.until_job(*id, "it is completed", |job| job.state == State::Completed).await;
+    }
+    assert!(watched.is_empty());
+    worker.stop_now().await;
+}
+
 /// How long it takes from the request to the state.
 async fn cancel_after(house: &House, settle_ms: u64) -> Duration {
     let started = house.probe.started.load(SeqCst);

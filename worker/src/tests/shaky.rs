@@ -28,6 +28,8 @@ pub(crate) struct Cuts {
     /// How many leases each call brought.
     pub(crate) leased: Mutex<Vec<(String, usize, usize)>>,
     pub(crate) extends: AtomicUsize,
+    /// What the worker watches.
+    pub(crate) watched: Mutex<Option<Arc<Watched>>>,
 }
 
 #[derive(Debug)]
@@ -219,8 +221,9 @@ impl Broker for Shaky {
     async fn wait_queues(&self, known: usize, at_most: Duration) {
         self.inner.wait_queues(known, at_most).await;
     }
-    async fn watch(&self, id: JobId, at_most: Duration) {
-        self.inner.watch(id, at_most).await;
+    async fn watch(&self, queue: &Name, jobs: &Arc<Watched>, at_most: Duration) {
+        *self.cuts.watched.lock().unwrap() = Some(jobs.clone());
+        self.inner.watch(queue, jobs, at_most).await;
     }
     async fn begin(&self, tenant: &Name, key: &str, body_hash: &[u8; 32], seed: &[u8; 16], now: Millis) -> Result<Begun> {
         self.up()?.begin(tenant, key, body_hash, seed, now).await
