@@ -80,7 +80,7 @@ impl Heartbeat {
         let now = self.floor.clock.elapsed();
         for job in jobs.iter().filter(|job| !job.is_settled()) {
             check(job, now, &self.floor);
-            if now > job.arrived() + WATCHED_AFTER && queue.watch(job) {
+            if now > job.arrived() + WATCHED_AFTER && !job.is_settled() && queue.watch(job) {
                 // It may have been asked to stop before anybody listened.
                 queue.extend_by(millis(now));
             }

@@ -85,7 +85,9 @@ impl FromRequestParts<Arc<Api>> for Place {
 pub(crate) async fn nowhere(path: Uri) -> Problem {
     let segments: Vec<_> = path.path().split('/').skip(1).collect();
     match segments[..] {
-        ["v1", "queues", _, scope, _, .., "limits" | "pause" | "resume"] if !["tenants", "kinds", "keys"].contains(&scope) => {
+        ["v1", "queues", _, scope, _, "limits" | "pause" | "resume"] | ["v1", "queues", _, scope, _, _, "limits" | "pause" | "resume"]
+            if !["tenants", "kinds", "keys"].contains(&scope) =>
+        {
             Problem::fault("/scope", format!("`{scope}` is no scope of a queue"), "tenants, kinds or keys, or none for the queue itself")
         }
         _ => Problem::new(Code::NotFound),

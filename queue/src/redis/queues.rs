@@ -170,8 +170,11 @@ impl Queues {
 
     fn retain(&self, keep: impl Fn(&Queue) -> bool) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<_> = known.1.values().filter(|queue| !keep(queue)).cloned().collect();
         known.0.retain(|_, queue| keep(queue));
         known.1.retain(|_, queue| keep(queue));
+        drop(known);
+        gone.iter().for_each(|queue| queue.signal.lost());
     }
 
     fn by_name(&self, name: &Name) -> Option<Arc<Queue>> {
@@ -200,7 +203,32 @@ impl Queues {
             watched_until: Mutex::default(),
         });
         known.0.insert(home.0, Arc::clone(&queue));
-        known.1.insert(name.clone(), Arc::clone(&queue));
+        let gone = known.1.insert(name.clone(), Arc::clone(&queue));
+        drop(known);
+        // What is told from now on reaches the new one alone: whoever waits at the old one comes here.
+        if let Some(gone) = gone {
+            gone.signal.lost();
+        }
         queue
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Watched;
+
+    /// A queue that is opened anew has signals of its own, so those who wait at the old one's must not go on waiting there.
+    #[test]
+    fn whoever_waits_at_a_replaced_queue_is_woken() {
+        let (queues, name, watched) = (Queues::default(), Name::literal("q"), Arc::new(Watched::default()));
+        queues.add("ls", &name, Home(1)).signal.watchers.join(&watched);
+        assert!(!watched.take_news());
+        queues.add("ls", &name, Home(2)).signal.watchers.join(&watched);
+        assert!(watched.take_news() && !watched.take_news());
+        queues.retain(|_| true);
+        assert!(!watched.take_news());
+        queues.retain(|_| false);
+        assert!(watched.take_news());
     }
 }

@@ -87,8 +87,8 @@ impl Signal {
         self.feed.ring();
     }
 
-    /// The connection is gone, and with it what it would have told.
-    fn lost(&self) {
+    /// The connection, or the queue, is gone, and with it what it would have told.
+    pub(super) fn lost(&self) {
         self.work.ring();
         self.feed.ring();
         self.watchers.may_have_missed();
