@@ -11,14 +11,19 @@ use super::{
 use crate::{jobs, problem::Problem, state::Api, view::JobView};
 use bytes::Bytes;
 use futures::{Stream, stream};
-use longshore_base::{Code, Scope};
+use longshore_base::{Code, Random, Scope};
 use longshore_queue::{BrokerError, Job, JobId};
 use serde_json::json;
-use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, ops::Range, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// Proxies cut connections that are silent for a minute.
 const BEAT_EVERY: Duration = Duration::from_secs(15);
+/// The first beat comes between these, by chance. Readers often come together, after a restart for one, and each beat looks at a key and
+/// writes to a connection: whoever enqueues would wait for a thousand of them every fifteen seconds.
+const FIRST_BEAT: Range<Duration> = Duration::from_secs(5)..BEAT_EVERY;
+/// How long the hub may take to tell of an end that a beat has found.
+const TOLD_WITHIN: Duration = Duration::from_secs(5);
 /// After a page that could not be read.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a reader that has caught up waits to be let in.
@@ -46,6 +51,8 @@ pub(super) struct Reader {
     live: Option<Live>,
     /// There is nothing to come.
     ended: bool,
+    /// At the last beat its job had ended, and that had not been told.
+    untold: bool,
     beat_at: Duration,
     stopped: watch::Receiver<bool>,
 }
@@ -79,9 +86,9 @@ impl Drop for Live {
 
 impl Reader {
     fn new(api: &Arc<Api>, listener: Listener) -> Self {
-        let (stopped, beat_at) = (api.hub.stopped(), api.clock.elapsed() + BEAT_EVERY);
+        let (stopped, beat_at) = (api.hub.stopped(), api.clock.elapsed() + first_beat(&*api.random));
         let say = VecDeque::new();
-        Self { api: Arc::clone(api), listener, seat: None, say, away: None, live: None, ended: false, beat_at, stopped }
+        Self { api: Arc::clone(api), listener, seat: None, say, away: None, live: None, ended: false, untold: false, beat_at, stopped }
     }
 
     /// A reader that hears everything from now on.
@@ -200,7 +207,7 @@ impl Reader {
             reached = live.meet().filter(|_| live.own.is_none());
         }
         if let Some(mark) = &reached {
-            // An end that was never told, because the server had no room for it, must not leave anybody waiting.
+            // An end that is never told, because the server had no room for it, must not leave anybody waiting.
             self.look_for_its_end(mark).await;
         }
         let id = reached.map(|mark| format!("id: {mark}\n")).unwrap_or_default();
@@ -254,7 +261,12 @@ impl Reader {
         if let Some(id) = self.listener.wanted.job {
             match self.find(id).await {
                 Some(job) if job.state.is_ended() && self.live.as_ref().is_some_and(|live| live.row.is_empty()) => {
-                    drop(self.show(job, Some(position)));
+                    if std::mem::replace(&mut self.untold, true) {
+                        drop(self.show(job, Some(position)));
+                    } else {
+                        // The feed, with all that led there, may be on its way.
+                        self.beat_at = self.api.clock.elapsed() + TOLD_WITHIN;
+                    }
                 }
                 Some(_) => {}
                 None => self.ended = true,
@@ -265,5 +277,27 @@ impl Reader {
     /// None: it is not there any more; when that cannot be found out, the stream ends, and whoever listens comes again.
     async fn find(&self, id: JobId) -> Option<Job> {
         jobs::find(&self.api, &self.listener.scope, self.api.deadline(), id).await.ok()
+    }
+}
+
+fn first_beat(random: &dyn Random) -> Duration {
+    FIRST_BEAT.start + (FIRST_BEAT.end - FIRST_BEAT.start).mul_f64(random.unit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longshore_base::SeededRandom;
+
+    #[test]
+    fn readers_that_come_together_do_not_beat_together() {
+        let random = SeededRandom::new(1);
+        let mut seconds = [0; 15];
+        for _ in 0..1_000 {
+            let first = first_beat(&*random);
+            assert!(FIRST_BEAT.contains(&first), "{first:?}");
+            seconds[usize::try_from(first.as_secs()).expect("few")] += 1;
+        }
+        assert!(seconds[5..].iter().all(|beats| (50..=150).contains(beats)), "{seconds:?}");
     }
 }
