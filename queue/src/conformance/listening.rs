@@ -2,12 +2,11 @@
 
 use super::{
     Case, LONG, SHORT, complete,
-    feeding::{Ear, LOOKS, alert, announce, read, state_of},
+    feeding::{Ear, alert, announce, read, state_of},
     only,
-    steering::hears,
+    steering::{ends, hears},
 };
 use crate::{FEED_KEPT, FeedEntry, JobId, NewJob, Note, State};
-use std::{future::Future, time::Duration};
 
 /// Whoever comes back goes on exactly where it was; one entry at a time, or many.
 pub async fn q7_feed_goes_on_after_a_place(c: &Case) {
@@ -76,16 +75,6 @@ pub async fn q7_feed_wakes_who_waits(c: &Case) {
     hears("a note", c.broker.wait_feed(&c.queue, LONG), told).await;
     ear.hears(0).await;
     ends(c, c.broker.wait_feed(&c.queue, SHORT)).await;
-}
-
-/// A wait that nothing comes for has an end, by whichever clock.
-async fn ends(c: &Case, wait: impl Future<Output = ()>) {
-    let time = async {
-        for _ in 0..LOOKS {
-            c.pass(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::select! { () = wait => {}, () = time => panic!("the wait has no end") }
 }
 
 /// A place that is not there any more is told, with what is there after it; so is one that never was.

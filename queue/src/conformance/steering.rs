@@ -1,6 +1,6 @@
 //! Rules, kinds, workers and requests: what is not a job.
 
-use super::{Case, KIND, LONG, SHORT, complete, retry};
+use super::{Case, KIND, LONG, SHORT, complete, feeding::LOOKS, retry};
 use crate::{
     Begun, BrokerError, Command, Due, KindRecord, NewJob, Pause, Policy, RuleChange, RuleScope, Scope, ServedQueue, State, Watched,
     WorkerReport, WorkerState,
@@ -262,13 +262,7 @@ pub async fn q7_wake_ups_come_with_promotion(c: &Case) {
 
 /// A wait ends by itself.
 pub async fn q7_wake_ups_are_bounded(c: &Case) {
-    let wait = c.broker.wait(&c.queue, SHORT);
-    let time = async {
-        loop {
-            c.pass(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::select! { () = wait => {}, () = time => {} }
+    ends(c, c.broker.wait(&c.queue, SHORT)).await;
 }
 
 /// Whoever watches a job hears of a cancel request, and of its end.
@@ -284,12 +278,7 @@ pub async fn q7_wake_ups_reach_those_who_watch_a_job(c: &Case) {
     // A watch that begins, and what was done before, may give news that nothing else comes of.
     let silence = async || {
         loop {
-            let time = async {
-                loop {
-                    c.pass(Duration::from_millis(20)).await;
-                }
-            };
-            tokio::select! { () = c.broker.watch(&c.queue, &watched, SHORT) => {}, () = time => {} }
+            ends(c, c.broker.watch(&c.queue, &watched, SHORT)).await;
             if !watched.take_news() {
                 return;
             }
@@ -322,4 +311,14 @@ pub(super) async fn hears<T>(what: &str, watch: impl Future<Output = ()>, act: i
         tokio::select! { () = watch => {}, () = again => {} }
     };
     assert!(tokio::time::timeout(Duration::from_secs(10), heard).await.is_ok(), "nobody heard: {what}");
+}
+
+/// A wait that nothing comes for has an end, by whichever clock.
+pub(super) async fn ends(c: &Case, wait: impl Future<Output = ()>) {
+    let time = async {
+        for _ in 0..LOOKS {
+            c.pass(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! { () = wait => {}, () = time => panic!("the wait has no end") }
 }

@@ -170,11 +170,10 @@ impl Queues {
 
     fn retain(&self, keep: impl Fn(&Queue) -> bool) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let gone: Vec<_> = known.1.values().filter(|queue| !keep(queue)).cloned().collect();
         known.0.retain(|_, queue| keep(queue));
-        known.1.retain(|_, queue| keep(queue));
+        let gone: Vec<_> = known.1.extract_if(|_, queue| !keep(queue)).collect();
         drop(known);
-        gone.iter().for_each(|queue| queue.signal.lost());
+        gone.iter().for_each(|(_, queue)| queue.signal.lost());
     }
 
     fn by_name(&self, name: &Name) -> Option<Arc<Queue>> {
