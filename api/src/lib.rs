@@ -33,6 +33,7 @@ mod state;
 mod time;
 mod timeline;
 mod traces;
+mod traffic;
 mod view;
 mod why;
 mod workers;

@@ -11,6 +11,7 @@ use super::{
     seats::{Seat, Seats},
     tail::{self, Heard, Tail},
 };
+use crate::traffic::Traffic;
 use longshore_base::{Clock, Name};
 use longshore_queue::{Broker, FeedEntry};
 use std::{
@@ -56,6 +57,7 @@ type Way = Arc<tokio::sync::Mutex<Option<mpsc::Sender<Order>>>>;
 pub(crate) struct Hub {
     broker: Arc<dyn Broker>,
     clock: Arc<dyn Clock>,
+    traffic: Traffic,
     way: Way,
     stopped: watch::Sender<bool>,
     pub(super) seats: Arc<Seats>,
@@ -72,10 +74,11 @@ impl fmt::Debug for Hub {
 
 impl Hub {
     /// A hub for at most so many readers.
-    pub(crate) fn new(broker: Arc<dyn Broker>, clock: Arc<dyn Clock>, readers_max: usize) -> Self {
+    pub(crate) fn new(broker: Arc<dyn Broker>, clock: Arc<dyn Clock>, readers_max: usize, traffic: Traffic) -> Self {
         Self {
             broker,
             clock,
+            traffic,
             way: Way::default(),
             stopped: watch::Sender::new(false),
             seats: Seats::new(readers_max),
@@ -118,6 +121,7 @@ impl Hub {
         let core = Core {
             broker: Arc::clone(&self.broker),
             clock: Arc::clone(&self.clock),
+            traffic: self.traffic.clone(),
             labels: Arc::clone(&self.labels),
             way: Arc::clone(&self.way),
             own: sender.downgrade(),
@@ -145,6 +149,7 @@ struct Listened {
 struct Core {
     broker: Arc<dyn Broker>,
     clock: Arc<dyn Clock>,
+    traffic: Traffic,
     labels: Arc<Labels>,
     way: Way,
     own: mpsc::WeakSender<Order>,
@@ -273,7 +278,7 @@ impl Core {
 
     /// Wakes the next readers.
     fn ring(&mut self) {
-        self.bell.ring(self.clock.elapsed(), self.groups.values().flat_map(Group::rows));
+        self.bell.ring(self.clock.elapsed(), self.groups.values().flat_map(Group::rows), self.traffic.is_busy());
     }
 
     /// Lets those in whose feeds have all answered.

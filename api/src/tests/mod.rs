@@ -22,3 +22,4 @@ mod outages;
 mod rules;
 mod schedules;
 mod socket;
+mod traffic;
