@@ -7,6 +7,7 @@ mod api;
 mod clock;
 mod deployment;
 mod figure;
+mod host;
 mod kinds;
 mod loops;
 mod machine;

@@ -1,6 +1,6 @@
 //! Interleaved pairs of drains, and how much of the machine its host took away meanwhile.
 
-use crate::{figure::median, workload::Tell};
+use crate::{figure::median, host::Ticks, workload::Tell};
 
 /// The host took more of the machine's time from one drain of a pair than from the other, by more than this share: their ratio says
 /// nothing, and the pair is done again. What it takes from both alike leaves the ratio as it is; in a virtual machine whose processors
@@ -45,9 +45,7 @@ impl Drain {
 
     /// It ended, with so many jobs a second.
     pub(crate) fn end(&self, per_s: f64) -> Drained {
-        let now = Ticks::now();
-        let all = now.all.saturating_sub(self.0.all).max(1);
-        Drained { per_s, stolen: now.stolen.saturating_sub(self.0.stolen) as f64 / all as f64 }
+        Drained { per_s, stolen: Ticks::now().stolen_since(self.0) }
     }
 }
 
@@ -90,21 +88,4 @@ pub(crate) async fn pairs(
         }
     }
     Err(format!("of {} pairs the host left only {} that compare; {wanted} are wanted: try again later", wanted * TRIES, with_per_s.len()))
-}
-
-/// The first line of `/proc/stat` (proc_stat(5)): time of all processors since the start, in ticks.
-#[derive(Debug, Clone, Copy)]
-struct Ticks {
-    all: u64,
-    stolen: u64,
-}
-
-impl Ticks {
-    fn now() -> Self {
-        let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-        let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
-        // user, nice, system, idle, iowait, irq, softirq, steal; what guests had stands in user already.
-        let ticks: Vec<u64> = fields.take(8).filter_map(|field| field.parse().ok()).collect();
-        Self { all: ticks.iter().sum(), stolen: ticks.get(7).copied().unwrap_or_default() }
-    }
 }
