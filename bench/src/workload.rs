@@ -167,7 +167,7 @@ async fn take(workload: Workload, setup: &Setup, tell: &Tell) -> Result<Taken, S
         Workload::Deep => workloads::deep::waiting(setup).await,
         Workload::Tenants => workloads::deep::tenants(setup).await,
         Workload::Lanes => workloads::lanes::take(setup, tell).await,
-        Workload::Events => workloads::events::take(setup).await,
+        Workload::Events => workloads::events::take(setup, tell).await,
     };
     // Also after a failure: a Redis of the user's is left as it was.
     let cleaned = setup.clean();
