@@ -4,7 +4,7 @@ use crate::{
     ApiState, auth, envelope, events, health, jobs, keys, kinds, lanes, letters, metrics, openapi, operations, pages, queues, resources,
     rules, scaling, schedules, state::Api, why, workers,
 };
-use crate::{events::Hub, intake::KnownQueues, traffic::Traffic};
+use crate::{events::Hub, intake::KnownQueues};
 use axum::{Router, middleware::from_fn_with_state};
 use longshore_store::KeyRing;
 use std::sync::Arc;
@@ -20,9 +20,8 @@ pub(crate) fn wired(state: ApiState) -> (Router, Arc<Api>) {
     let (router, document) = table().split_for_parts();
     let keys = KeyRing::new(state.store.clone(), Arc::clone(&state.clock));
     let readers_max = state.limits.readers_max.min(state.limits.connections_max / 2);
-    let traffic = Traffic::default();
-    let hub = Hub::new(Arc::clone(&state.broker), Arc::clone(&state.clock), readers_max, traffic.clone());
-    let api = Arc::new(Api { state, keys, document: openapi::Document::new(document), queues: KnownQueues::default(), hub, traffic });
+    let hub = Hub::new(Arc::clone(&state.broker), Arc::clone(&state.clock), readers_max);
+    let api = Arc::new(Api { state, keys, document: openapi::Document::new(document), queues: KnownQueues::default(), hub });
     let router = router
         .fallback(rules::nowhere)
         .layer(from_fn_with_state(Arc::clone(&api), auth::authenticate))

@@ -1,6 +1,6 @@
 //! What the handlers work with.
 
-use crate::{Limits, events::Hub, intake::KnownQueues, openapi::Document, traffic::Traffic};
+use crate::{Limits, events::Hub, intake::KnownQueues, openapi::Document};
 use longshore_base::{Clock, Random};
 use longshore_jobs::Checker;
 use longshore_queue::Broker;
@@ -48,7 +48,6 @@ pub(crate) struct Api {
     pub(crate) document: Document,
     pub(crate) queues: KnownQueues,
     pub(crate) hub: Hub,
-    pub(crate) traffic: Traffic,
 }
 
 impl std::ops::Deref for Api {

@@ -62,7 +62,8 @@ impl Bell {
             }
             self.left = rows.filter(|row| row.is_to_be_rung()).map(Arc::clone).collect();
             self.at_once = AT_ONCE.max(self.left.len().div_ceil(STEPS_MAX));
-            self.rest = EVERY * u32::try_from(self.left.len().div_ceil(self.at_once)).unwrap_or(u32::MAX);
+            let steps = self.left.len().div_ceil(self.at_once).max(1);
+            self.rest = EVERY * u32::try_from(steps).unwrap_or(u32::MAX);
         }
         self.at = now + EVERY;
         if busy && !self.rest.is_zero() && !self.left.is_empty() {
@@ -91,7 +92,7 @@ mod tests {
         let (mut bell, (hold, mut released)) = (Bell::default(), Hold::new());
         bell.news(hold);
         let (mut now, mut woke, mut left) = (Duration::ZERO, 0, readers);
-        for _ in 0..4 * readers {
+        for _ in 0..=4 * readers.max(1) {
             if released.try_recv() == Err(oneshot::error::TryRecvError::Closed) {
                 break;
             }
@@ -102,6 +103,12 @@ mod tests {
         }
         assert_eq!((left, bell.due()), (0, None));
         (usize::try_from(now.as_millis()).expect("few"), woke)
+    }
+
+    /// Or a feed with much that nobody is to hear of would be read without a pause.
+    #[test]
+    fn a_round_that_wakes_nobody_rests_too() {
+        assert_eq!((round(0, false), round(0, true)), ((1, 0), (1, 0)));
     }
 
     #[test]
