@@ -39,7 +39,7 @@ impl FromRequestParts<Arc<Api>> for RequestId {
 /// The outermost layer.
 pub(crate) async fn envelope(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let started = api.clock.elapsed();
-    let _answering = api.traffic.enter();
+    let _answering = api.hub.traffic.enter();
     let id = RequestId::of(request.headers(), &*api.random);
     let (method, route) = (label(request.method()), route(&request));
     request.extensions_mut().insert(id.clone());

@@ -72,20 +72,39 @@ pub(crate) async fn pairs(
     with: impl AsyncFn(usize) -> Result<Drained, String>,
     without: impl AsyncFn(usize) -> Result<Drained, String>,
 ) -> Result<Pairs, String> {
-    let (mut with_per_s, mut without_per_s, mut disturbed) = (Vec::new(), Vec::new(), 0);
-    for n in 0..wanted * TRIES {
-        let pair = in_turn(n, async || with(n).await, async || without(n).await).await?;
-        if !pair.0.compares(pair.1) {
-            tell(&format!("the host took {:.0} and {:.0} % of the machine: again", pair.0.stolen * 100.0, pair.1.stolen * 100.0));
-            disturbed += 1;
-            continue;
+    let pair = async |n| {
+        let (one, other) = in_turn(n, async || with(n).await, async || without(n).await).await?;
+        if !one.compares(other) {
+            return Ok(Err(format!("the host took {:.0} and {:.0} % of the machine", one.stolen * 100.0, other.stolen * 100.0)));
         }
-        with_per_s.push(pair.0.per_s);
-        without_per_s.push(pair.1.per_s);
-        if with_per_s.len() == wanted {
-            let ratios: Vec<f64> = with_per_s.iter().zip(&without_per_s).map(|(with, without)| with / without).collect();
-            return Ok(Pairs { ratio_median: median(&ratios), with_per_s, without_per_s, disturbed });
+        Ok(Ok((one.per_s, other.per_s)))
+    };
+    let (found, disturbed) = again((wanted, TRIES, tell), pair).await?;
+    let ratios: Vec<f64> = found.iter().map(|(with, without)| with / without).collect();
+    let (with_per_s, without_per_s) = found.into_iter().unzip();
+    Ok(Pairs { ratio_median: median(&ratios), with_per_s, without_per_s, disturbed })
+}
+
+/// So many pairs that compare, and how many did not: `pair` tells why, and it is done again, up to `tries` for each that is wanted.
+///
+/// # Errors
+/// A pair's, and when the host leaves too few that compare.
+pub(crate) async fn again<T>(
+    (wanted, tries, tell): (usize, usize, &Tell),
+    pair: impl AsyncFn(usize) -> Result<Result<T, String>, String>,
+) -> Result<(Vec<T>, usize), String> {
+    let (mut found, mut disturbed) = (Vec::new(), 0);
+    for n in 0..wanted * tries {
+        match pair(n).await? {
+            Ok(compares) => found.push(compares),
+            Err(why) => {
+                tell(&format!("{why}: again"));
+                disturbed += 1;
+            }
+        }
+        if found.len() == wanted {
+            return Ok((found, disturbed));
         }
     }
-    Err(format!("of {} pairs the host left only {} that compare; {wanted} are wanted: try again later", wanted * TRIES, with_per_s.len()))
+    Err(format!("of {} pairs the host left only {} that compare; {wanted} are wanted: try again later", wanted * tries, found.len()))
 }

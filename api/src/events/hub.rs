@@ -57,7 +57,8 @@ type Way = Arc<tokio::sync::Mutex<Option<mpsc::Sender<Order>>>>;
 pub(crate) struct Hub {
     broker: Arc<dyn Broker>,
     clock: Arc<dyn Clock>,
-    traffic: Traffic,
+    /// Whom readers give way to.
+    pub(crate) traffic: Traffic,
     way: Way,
     stopped: watch::Sender<bool>,
     pub(super) seats: Arc<Seats>,
@@ -74,11 +75,11 @@ impl fmt::Debug for Hub {
 
 impl Hub {
     /// A hub for at most so many readers.
-    pub(crate) fn new(broker: Arc<dyn Broker>, clock: Arc<dyn Clock>, readers_max: usize, traffic: Traffic) -> Self {
+    pub(crate) fn new(broker: Arc<dyn Broker>, clock: Arc<dyn Clock>, readers_max: usize) -> Self {
         Self {
             broker,
             clock,
-            traffic,
+            traffic: Traffic::default(),
             way: Way::default(),
             stopped: watch::Sender::new(false),
             seats: Seats::new(readers_max),

@@ -6,7 +6,7 @@ use crate::{
     deployment::Setup,
     figure::{Sample, Spread, Taken, median},
     host::Loud,
-    pairs::in_turn,
+    pairs::{again, in_turn},
     workload::Tell,
 };
 use reqwest::Method;
@@ -38,7 +38,7 @@ const LOOKS: usize = 100;
 const JOBS: u64 = 2_000;
 const PER_SECOND: u64 = 100;
 /// Jobs of a run before those, which are told apart: a thousand readers that connect within a second are a burst, from which a virtual
-/// machine takes seconds to recover, whether anything is written to them or not.
+/// machine may take seconds to recover, whether anything is written to them or not.
 const FIRST: u64 = 300;
 const PAIRS: usize = 5;
 /// Runs with readers in a pair, and as many without, in turn: the p99 of one run is that of its twenty slowest calls.
@@ -73,16 +73,16 @@ struct Half {
 impl Half {
     /// None: it says nothing.
     fn of(calls: &[Call]) -> Option<Self> {
-        let of = |which: &dyn Fn(&Call) -> bool| Spread::of(calls.iter().filter(|call| which(call)).map(|call| call.ms).collect());
-        let (all, quiet) = (of(&|call| call.n >= FIRST), of(&|call| call.n >= FIRST && call.quiet));
-        let counted = |quiet: bool| calls.iter().filter(|call| call.n >= FIRST && (call.quiet || !quiet)).count();
-        let quiet_share = counted(true) as f64 / counted(false).max(1) as f64;
+        let ms = |calls: &[&Call]| Spread::of(calls.iter().map(|call| call.ms).collect());
+        let (first, then): (Vec<&Call>, Vec<&Call>) = calls.iter().partition(|call| call.n < FIRST);
+        let quiet: Vec<_> = then.iter().copied().filter(|call| call.quiet).collect();
+        let quiet_share = quiet.len() as f64 / then.len().max(1) as f64;
         if quiet_share < QUIET_MIN {
             return None;
         }
+        let (first, all, quiet) = (ms(&first), ms(&then), ms(&quiet));
         let p99 = |spread: &Spread| spread.at(0.99).max(f64::EPSILON);
-        let first_p99 = p99(&of(&|call| call.n < FIRST));
-        Some(Self { quiet_share, quiet_p50: quiet.at(0.5), quiet_p99: p99(&quiet), p99: p99(&all), first_p99 })
+        Some(Self { quiet_share, quiet_p50: quiet.at(0.5), quiet_p99: p99(&quiet), p99: p99(&all), first_p99: p99(&first) })
     }
 }
 
@@ -93,26 +93,14 @@ pub(crate) async fn take(setup: &Setup, tell: &Tell) -> Result<Taken, String> {
     let (jobs, readers) = (options.jobs.unwrap_or(JOBS), options.size.unwrap_or(READERS));
     // One that is not counted warms everything up.
     run(api, "warm", jobs.min(200)).await?;
-    let (mut with, mut without, wanted) = (Vec::new(), Vec::new(), options.rounds.unwrap_or(PAIRS));
-    for n in 0..wanted * TRIES {
-        let (one, other) = pair(api, n, jobs, readers).await?;
-        let (Some(one), Some(other)) = (Half::of(&one), Half::of(&other)) else {
-            tell(&format!("the host left this machine less than {:.0} % of the seconds of half a pair: again", QUIET_MIN * 100.0));
-            continue;
-        };
-        with.push(one);
-        without.push(other);
-        if with.len() == wanted {
-            break;
-        }
-    }
-    if with.len() < wanted {
-        return Err(format!(
-            "of {} pairs the host left only {} that say something; {wanted} are wanted: try again later",
-            wanted * TRIES,
-            with.len()
-        ));
-    }
+    let wanted = options.rounds.unwrap_or(PAIRS);
+    let (halves, _) = again((wanted, TRIES, tell), async |n| {
+        let (with, without) = pair(api, n, jobs, readers).await?;
+        let disturbed = || format!("the host left this machine less than {:.0} % of the seconds of half a pair", QUIET_MIN * 100.0);
+        Ok(Half::of(&with).zip(Half::of(&without)).ok_or_else(disturbed))
+    })
+    .await?;
+    let (with, without): (Vec<_>, Vec<_>) = halves.into_iter().unzip();
     let of = |halves: &[Half], which: fn(&Half) -> f64| median(&halves.iter().map(which).collect::<Vec<_>>());
     let ratio = |which: fn(&Half) -> f64| {
         let ratios: Vec<f64> = with.iter().zip(&without).map(|(with, without)| which(with) / which(without)).collect();
